@@ -1,0 +1,1 @@
+"""Spelke finds the things in a picture: what moves together when something is pushed."""
