@@ -1,0 +1,1 @@
+"""Predictions into numbers: the published metrics, baselines and held-out test sets."""
