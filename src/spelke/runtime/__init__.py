@@ -1,0 +1,1 @@
+"""Where work runs: device and dtype with the reason, seeds, atomic files."""
