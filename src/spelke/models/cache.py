@@ -1,12 +1,12 @@
 """The keys and values of tokens already read, so that no token is ever read twice.
 
-Notable choices: buffers are allocated once at their final length; a prefix that many continuations
-share is held once (batch 1) and is never written again.
+Notable choices: buffers are allocated once at their final length, in whatever precision the first
+keys come; a prefix that many continuations share is held once (batch 1) and never written again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -20,16 +20,18 @@ class LayerCache:
     """Keys and values of one layer.
 
     Attributes:
-        keys: (batch, head, capacity, head_dim) buffer.
-        values: a buffer of the same shape.
-        length: how many places are filled.
+        capacity: how many own tokens fit.
+        length: how many own tokens are held.
         prefix: shared keys and values that come before, each (1, head, time, head_dim), or None.
+        keys: (batch, head, capacity, head_dim), None until the first token comes.
+        values: of the same shape.
     """
 
-    keys: Tensor
-    values: Tensor
+    capacity: int
     length: int = 0
     prefix: tuple[Tensor, Tensor] | None = None
+    keys: Tensor | None = None
+    values: Tensor | None = None
 
     def append(
         self,
@@ -41,20 +43,38 @@ class LayerCache:
         Raises:
             InvalidInput: the cache is full.
         """
-        end = self.length + keys.shape[2]
-        if end > self.keys.shape[2]:
+        batch, head, time, head_dim = keys.shape
+        end = self.length + time
+        if end > self.capacity:
             raise InvalidInput(
-                f"{keys.shape[2]} tokens do not fit a cache that holds {self.length} of "
-                f"{self.keys.shape[2]}; allocate it with a larger capacity"
+                f"{time} tokens do not fit a cache that holds {self.length} of {self.capacity}; "
+                "make it with a larger capacity"
             )
+        if self.keys is None or self.values is None:
+            self.keys = keys.new_empty(batch, head, self.capacity, head_dim)
+            self.values = values.new_empty(batch, head, self.capacity, head_dim)
         self.keys[:, :, self.length : end] = keys
         self.values[:, :, self.length : end] = values
         self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end], self.prefix
 
+    def branch(self, capacity: int) -> LayerCache:
+        """An empty layer whose shared prefix is all that this one holds."""
+        if self.keys is None or self.values is None or self.length == 0:
+            return LayerCache(capacity, prefix=self.prefix)
+        if self.keys.shape[0] != 1:
+            raise InvalidInput(
+                f"only a cache of one sequence can be branched, this one holds "
+                f"{self.keys.shape[0]}; branch before the sequences part"
+            )
+        own = self.keys[:, :, : self.length], self.values[:, :, : self.length]
+        if self.prefix is not None:
+            own = torch.cat([self.prefix[0], own[0]], 2), torch.cat([self.prefix[1], own[1]], 2)
+        return LayerCache(capacity, prefix=own)
+
 
 class Cache:
-    """Keys and values of all layers: what a causal network remembers of a sequence.
+    """Keys and values of all layers: what a causal network remembers of its sequences.
 
     Args:
         layers: one `LayerCache` for each block.
@@ -64,53 +84,47 @@ class Cache:
         self.layers = layers
 
     @classmethod
-    def allocate(
-        cls,
-        shape: tuple[int, int, int, int, int],
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> Cache:
-        """Reserve room for `shape` = (layer, batch, head, capacity, head_dim)."""
-        depth, *rest = shape
-        return cls(
-            [
-                LayerCache(
-                    torch.empty(rest, dtype=dtype, device=device),
-                    torch.empty(rest, dtype=dtype, device=device),
-                )
-                for _ in range(depth)
-            ]
-        )
+    def empty(cls, depth: int, capacity: int) -> Cache:
+        """Room for `capacity` tokens in each of `depth` layers."""
+        return cls([LayerCache(capacity) for _ in range(depth)])
 
     @property
     def length(self) -> int:
-        """Tokens remembered, those of the shared prefix included."""
+        """Tokens remembered of each sequence, those of the shared prefix included."""
         first = self.layers[0]
         return first.length + (0 if first.prefix is None else first.prefix[0].shape[2])
 
-    @property
-    def batch(self) -> int:
-        """How many sequences are remembered side by side."""
-        return self.layers[0].keys.shape[0]
+    def branch(self, capacity: int) -> Cache:
+        """Begin continuations of at most `capacity` tokens each, any number side by side.
 
-    def branch(self, batch: int, capacity: int) -> Cache:
-        """Begin `batch` continuations of at most `capacity` tokens each.
-
-        What is remembered so far becomes their shared prefix: it is referred to, not copied. A
-        branch of a branch of batch 1 joins the two stretches into one prefix (a copy, once).
+        What is remembered so far becomes their shared prefix; it is referred to, not copied (a
+        branch of a branch joins the two stretches, one copy). It must not be appended to afterwards
+        beyond its present length; `branch` again for other continuations.
 
         Raises:
             InvalidInput: this cache remembers more than one sequence.
         """
-        if self.batch != 1:
-            raise InvalidInput(
-                f"only a cache of one sequence can be branched, this one holds {self.batch}; "
-                "branch before the sequences part"
-            )
-        return Cache([_branch(layer, batch, capacity) for layer in self.layers])
+        return Cache([layer.branch(capacity) for layer in self.layers])
+
+    def copy(self) -> Cache:
+        """An independent copy of the sequences' own tokens; the shared prefix stays shared."""
+        return Cache(
+            [
+                replace(
+                    layer,
+                    keys=None if layer.keys is None else layer.keys.clone(),
+                    values=None if layer.values is None else layer.values.clone(),
+                )
+                for layer in self.layers
+            ]
+        )
 
     def rewind(self, length: int) -> None:
-        """Forget everything after the first `length` tokens (prefix included)."""
+        """Forget everything after the first `length` tokens (prefix included).
+
+        Raises:
+            InvalidInput: `length` lies inside the shared prefix or in the future.
+        """
         surplus = self.length - length
         if not 0 <= surplus <= self.layers[0].length:
             raise InvalidInput(
@@ -119,13 +133,3 @@ class Cache:
             )
         for layer in self.layers:
             layer.length -= surplus
-
-
-def _branch(layer: LayerCache, batch: int, capacity: int) -> LayerCache:
-    keys, values = layer.keys[:, :, : layer.length], layer.values[:, :, : layer.length]
-    if layer.prefix is not None:
-        keys = torch.cat([layer.prefix[0], keys], 2)
-        values = torch.cat([layer.prefix[1], values], 2)
-    _, head, _, head_dim = layer.keys.shape
-    room = (batch, head, capacity, head_dim)
-    return LayerCache(keys.new_empty(room), values.new_empty(room), 0, (keys, values))

@@ -16,9 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from spelke.errors import InvalidInput
-
-CODE_SIZE = 4
-"""Side in pixels of the block that one code stands for."""
+from spelke.tokens.layout import CODE_SIZE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,1 @@
+"""Model and partial sequence to flow: sampling, order, cache, the batched engine."""

@@ -1,0 +1,1 @@
+"""Arrays to token sequences and back. Pure functions."""

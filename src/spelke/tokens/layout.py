@@ -1,0 +1,165 @@
+"""Which token ids and position ids mean what, for any grid and any vocabulary.
+
+A picture or flow patch takes one pointer token, which names the patch, and then its codes. The
+position id of a token is `base + stride * patch + slot`, wherever in the sequence it stands.
+Entry points: `flow_layout` and its published instance `spelkenet_layout`, `rgb_flow_layout` and its
+published instance `lras_3d_layout`.
+Source: Venkatesh et al. 2025, section 3.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spelke.errors import InvalidInput
+
+CODE_SIZE = 4
+"""Side in pixels of the block that one code stands for."""
+CODES_PER_PATCH = 4
+"""A patch is 2x2 codes."""
+CAMERA_VALUES = 7
+"""Numbers that describe a camera motion: three angles, a direction and a distance."""
+_PADDED_TO = 256
+"""The published vocabularies end at a multiple of this."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream:
+    """Where the patches of one picture or one flow field live in vocabulary and positions."""
+
+    pointers: range
+    """Pointer token of each patch."""
+    codes: range
+    """Token of each code."""
+    position: int
+    """Position id of slot 0 of patch 0."""
+    stride: int = 1 + CODES_PER_PATCH
+    """Position ids for each patch: the pointer and what follows it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """Vocabulary and positions of one network."""
+
+    rows: int
+    """Patches from top to bottom."""
+    columns: int
+    """Patches from left to right."""
+    patch_size: int = 8
+    """Side of a patch in pixels."""
+    frames: tuple[Stream, Stream]
+    """First and second picture."""
+    flow: Stream
+    """Flow from the first to the second."""
+    camera: range | None = None
+    """Tokens of camera values; None where a layout has no camera."""
+    camera_pointer: int = -1
+    """Token that announces the camera."""
+    camera_position: int = -1
+    """Position id of `camera_pointer`; the values follow."""
+    vocab_size: int
+    """Tokens, padding included."""
+    num_positions: int
+    """Position ids."""
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.columns < 1:
+            raise InvalidInput(f"a layout needs at least one patch, got {self.rows}x{self.columns}")
+
+    @property
+    def num_patches(self) -> int:
+        """Patches of one picture."""
+        return self.rows * self.columns
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.rows * self.patch_size, self.columns * self.patch_size
+
+
+def flow_layout(
+    rows: int,
+    columns: int,
+    *,
+    rgb_codes: int = 65_536,
+    flow_codes: int = 32_768,
+    camera_values: int = 10_000,
+    flow_positions: int = 1 + CODES_PER_PATCH,
+) -> Layout:
+    """Picture, camera, flow: the layout of networks that predict flow codes.
+
+    Args:
+        rows: patches from top to bottom.
+        columns: patches from left to right.
+        rgb_codes: size of the RGB quantizer's vocabulary.
+        flow_codes: size of the flow quantizer's vocabulary.
+        camera_values: tokens for camera values.
+        flow_positions: position ids set aside for each flow patch; five are used.
+    """
+    patches = rows * columns
+    span = 1 + CODES_PER_PATCH
+    rgb = range(rgb_codes)
+    first = range(rgb_codes, rgb_codes + patches)
+    second = range(first.stop, first.stop + patches)
+    codes = range(second.stop, second.stop + flow_codes)
+    pointers = range(codes.stop, codes.stop + patches)
+    camera = range(pointers.stop, pointers.stop + camera_values)
+    flow_position = 2 * span * patches
+    camera_position = flow_position + flow_positions * patches
+    return Layout(
+        rows=rows,
+        columns=columns,
+        frames=(
+            Stream(pointers=first, codes=rgb, position=0),
+            Stream(pointers=second, codes=rgb, position=span * patches),
+        ),
+        flow=Stream(pointers=pointers, codes=codes, position=flow_position),
+        camera=camera,
+        camera_pointer=camera.stop,
+        camera_position=camera_position,
+        vocab_size=_padded(camera.stop + 1),
+        num_positions=camera_position + 1 + CAMERA_VALUES,
+    )
+
+
+def spelkenet_layout() -> Layout:
+    """The layout of the published flow predictors: 256 pixels, 32x32 patches."""
+    return flow_layout(32, 32, flow_positions=12)
+
+
+def rgb_flow_layout(
+    rows: int, columns: int, *, rgb_codes: int = 65_536, flow_bins: int = 512
+) -> Layout:
+    """Picture, flow, second picture: the layout of networks that render what a flow does.
+
+    Flow is given in bins shared by x and y, interleaved: pointer, x0, y0, x1, y1, and so on.
+    """
+    patches = rows * columns
+    span = 1 + CODES_PER_PATCH
+    rgb = range(rgb_codes)
+    first = range(rgb_codes, rgb_codes + patches)
+    second = range(first.stop, first.stop + patches)
+    bins = range(second.stop, second.stop + flow_bins)
+    pointers = range(bins.stop, bins.stop + patches)
+    stride = 1 + 2 * CODES_PER_PATCH
+    flow_position = 2 * span * patches
+    return Layout(
+        rows=rows,
+        columns=columns,
+        frames=(
+            Stream(pointers=first, codes=rgb, position=0),
+            Stream(pointers=second, codes=rgb, position=span * patches),
+        ),
+        flow=Stream(pointers=pointers, codes=bins, position=flow_position, stride=stride),
+        vocab_size=_padded(pointers.stop),
+        num_positions=flow_position + stride * patches,
+    )
+
+
+def lras_3d_layout() -> Layout:
+    """The layout of the published flow-conditioned picture predictor."""
+    return rgb_flow_layout(32, 32)
+
+
+def _padded(size: int) -> int:
+    return -(-size // _PADDED_TO) * _PADDED_TO
