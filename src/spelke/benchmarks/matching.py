@@ -6,7 +6,7 @@ Entry points: `iou_matrix`, `match`.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from spelke.errors import InvalidInput
@@ -16,18 +16,16 @@ EXACT_IN_FLOAT32 = 2**24
 
 
 def iou_matrix(
-    truths: Shaped[np.ndarray, "truth height width"],
-    predictions: Shaped[np.ndarray, "prediction height width"],
-    ignore: Shaped[np.ndarray, "truth height width"] | None = None,
+    truths: np.ndarray, predictions: np.ndarray, ignore: np.ndarray | None = None
 ) -> Float[np.ndarray, "truth prediction"]:
     """Compute intersection over union of every true segment with every prediction.
 
     Pixel counts are exact integers, so the quotients equal those of a pixel-by-pixel count.
 
     Args:
-        truths: bool, or numbers that are all 0 or 1.
-        predictions: likewise, of the same height and width.
-        ignore: pixels that count for nothing, one map for each *true* segment.
+        truths: (truth, height, width) bool, or numbers that are all 0 or 1.
+        predictions: (prediction, height, width) likewise, of the same height and width.
+        ignore: (truth, height, width), pixels that count for nothing, one map for each truth.
 
     Returns:
         float64. Two empty masks agree: their value is 1 (the published code divides 0 by 0 there).

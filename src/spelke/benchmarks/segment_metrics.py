@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
 from spelke.benchmarks.matching import iou_matrix, match
 from spelke.errors import InvalidInput
@@ -69,9 +69,7 @@ def score_overlaps(overlaps: Float[np.ndarray, "truth prediction"]) -> ImageScor
 
 
 def score_image(
-    truths: Shaped[np.ndarray, "truth height width"],
-    predictions: Shaped[np.ndarray, "prediction height width"],
-    ignore: Shaped[np.ndarray, "truth height width"] | None = None,
+    truths: np.ndarray, predictions: np.ndarray, ignore: np.ndarray | None = None
 ) -> ImageScore:
     """Score the predicted segments of one image; see `ImageScore` and `matching.iou_matrix`.
 

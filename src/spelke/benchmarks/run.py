@@ -1,0 +1,64 @@
+"""Ask models about a set and keep the answers; scoring is apart (`report`).
+
+Entry point: `answer_all`. What goes wrong with one picture is written down and counted, and the
+run goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from spelke.benchmarks.answers import Answer, AnswerFile
+from spelke.benchmarks.contestants import Contestant
+from spelke.benchmarks.test_set import TestItem, fingerprint_of
+from spelke.errors import InvalidInput, Unavailable
+
+Track = Callable[[Sequence[TestItem], str], Iterable[TestItem]]
+"""Wraps the items that are worked through, for a progress bar with a title."""
+
+
+def answer_all(
+    contestant: Contestant,
+    items: Sequence[TestItem],
+    folder: str | os.PathLike[str],
+    track: Track | None = None,
+) -> AnswerFile:
+    """Let one contestant answer what it has not yet answered.
+
+    Args:
+        contestant: who is asked.
+        items: the pictures.
+        folder: where `<name>.jsonl` lies or will lie.
+        track: progress; None shows nothing.
+
+    Raises:
+        Unavailable: the disk is full.
+    """
+    path = Path(folder) / f"{contestant.name}.jsonl"
+    file = AnswerFile(path, contestant.name, contestant.identity, fingerprint_of(items))
+    wanted = set(file.missing([item.key for item in items]))
+    todo = [item for item in items if item.key in wanted]
+    for item in track(todo, contestant.name) if track else todo:
+        file.add(answer_one(contestant, item))
+    return file
+
+
+def answer_one(contestant: Contestant, item: TestItem) -> Answer:
+    """Ask about one picture; an error of the model becomes part of the answer."""
+    start = time.perf_counter()
+    try:
+        masks = contestant.answer(item)
+        if masks.shape != item.segments.shape:
+            raise InvalidInput(
+                f"{contestant.name} answered masks of shape {masks.shape}, "
+                f"the picture asks for {item.segments.shape}"
+            )
+    except (Unavailable, MemoryError):
+        raise
+    except Exception as error:
+        elapsed = time.perf_counter() - start
+        return Answer(item.key, None, elapsed, f"{type(error).__name__}: {error}")
+    return Answer(item.key, masks.astype(bool), time.perf_counter() - start)

@@ -1,0 +1,79 @@
+"""The table of tokens and FLOPs of the published networks, 1B and 7B."""
+
+import pytest
+
+from spelke.benchmarks.cost import (
+    SPELKENET_1B,
+    SPELKENET_7B,
+    Cost,
+    Pass,
+    cost_of,
+    prefix_question,
+    prefix_scene,
+    published_cached_call,
+    published_cached_segment,
+    published_call,
+    published_scene,
+    published_segment,
+)
+
+TABLE = 4097
+"""A size of the table from codes to flow."""
+
+CALLS = {
+    "parallel only, reference": (published_call(5), 30_802, 67, 464, 0.01),
+    "parallel only, cached": (published_cached_call(5), 4_101, 12.4, 72, 0.01),
+    "first slot only, cached": (
+        published_cached_call(5, slots=1, vocabulary=TABLE), 1_044, 2.6, 16.6, 0.02,
+    ),
+    "scene": (published_scene(), 5_128, 9.7, 73, 0.01),
+    "final, reference": (published_call(6, sequential=256), 39_810, 87, 602, 0.01),
+    # The table counts fewer logit rows than decoding all four slots takes.
+    "final, cached": (published_cached_call(6, sequential=256), 4_358, 12.6, 75, 0.06),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_published_table_is_met(name):
+    passes, tokens, small, large, tolerance = CALLS[name]
+    cost_1b, cost_7b = cost_of(SPELKENET_1B, passes), cost_of(SPELKENET_7B, passes)
+    assert cost_1b.tokens == cost_7b.tokens == tokens
+    assert cost_1b.flops == pytest.approx(small * 1e12, rel=tolerance)
+    assert cost_7b.flops == pytest.approx(large * 1e12, rel=tolerance)
+
+
+def test_one_whole_segment_costs_what_the_table_says():
+    reference, cached = published_segment(SPELKENET_1B), published_cached_segment(SPELKENET_1B)
+    assert reference.tokens == 1_417_470
+    assert reference.flops == pytest.approx(3.1e15, rel=0.01)
+    assert cached.tokens == pytest.approx(0.14e6, rel=0.04)
+    assert cached.flops == pytest.approx(0.38e15, rel=0.04)
+    assert round(reference.flops / cached.flops) == 8
+    large, small = published_segment(SPELKENET_7B), published_cached_segment(SPELKENET_7B)
+    assert large.flops == pytest.approx(21.4e15, rel=0.01)
+    assert small.flops == pytest.approx(2.3e15, rel=0.04)
+
+
+def test_a_cached_token_takes_the_memory_that_the_table_says():
+    assert SPELKENET_1B.cache_values_per_token * 2 == pytest.approx(184e3, rel=0.01)
+    assert SPELKENET_7B.cache_values_per_token * 2 == pytest.approx(524e3, rel=0.01)
+
+
+def test_splitting_a_causal_pass_in_two_changes_nothing():
+    whole = cost_of(SPELKENET_1B, [Pass(100, cached=7)])
+    assert cost_of(SPELKENET_1B, [Pass(30, cached=7), Pass(70, cached=37)]) == whole
+
+
+def test_a_bidirectional_image_attends_to_every_pair():
+    assert sum(one.pairs for one in prefix_scene(64, extra=2)) == 66**2
+
+
+def test_patches_that_are_asked_see_the_image_the_pokes_and_themselves():
+    given, *asked = prefix_question(prefix=64, conditioned=5, asked=10, vocabulary=512)
+    assert given.pairs == 5 * (64 + 5)
+    assert [one.pairs for one in asked] == [64 + 5 + 1] * 10
+    assert sum(one.logit_rows for one in asked) == 10
+
+
+def test_costs_add_and_multiply():
+    assert 3 * Cost(1, 10) + Cost(2, 5) == Cost(5, 35)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from spelke.benchmarks.contestants import Contestant, baseline_contestant, oracle_contestant
+from spelke.benchmarks.run import answer_all
+from spelke.errors import Unavailable
+
+
+def test_every_picture_is_answered_once_and_a_second_run_asks_nothing(items, tmp_path):
+    asked = []
+
+    def answer(item):
+        asked.append(item.key)
+        return item.segments
+
+    contestant = Contestant("perfect", "1", answer)
+    first = answer_all(contestant, items[:4], tmp_path)
+    # Another set: the fingerprint covers all of its pictures.
+    assert sorted(first.answers) == sorted(asked)
+    again = answer_all(contestant, items[:4], tmp_path)
+    assert len(asked) == 4
+    assert np.array_equal(again.answers[items[0].key].masks, items[0].segments)
+
+
+def test_a_run_goes_on_where_it_was_stopped(items, tmp_path):
+    asked = []
+
+    def answer(item):
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        asked.append(item.key)
+        return item.segments
+
+    with pytest.raises(KeyboardInterrupt):
+        answer_all(Contestant("m", "1", answer), items, tmp_path)
+    rest = []
+    answer_all(Contestant("m", "1", lambda i: rest.append(i.key) or i.segments), items, tmp_path)
+    assert asked + rest == [item.key for item in items]
+
+
+def test_a_model_that_fails_on_one_picture_is_written_down_and_the_rest_is_done(items, tmp_path):
+    def answer(item):
+        if item.key == items[1].key:
+            raise ValueError("cannot look")
+        return item.segments
+
+    file = answer_all(Contestant("m", "1", answer), items, tmp_path)
+    assert file.answers[items[1].key].error == "ValueError: cannot look"
+    assert file.missing([item.key for item in items]) == [items[1].key]
+
+
+def test_answers_of_the_wrong_shape_are_a_failure_of_the_model(items, tmp_path):
+    file = answer_all(Contestant("m", "1", lambda item: item.segments[:1]), items[:1], tmp_path)
+    assert "answered masks of shape (1, 96, 96)" in file.answers[items[0].key].error
+
+
+def test_a_full_disk_stops_the_run(items, tmp_path):
+    def answer(item):
+        raise Unavailable("no space left")
+
+    with pytest.raises(Unavailable):
+        answer_all(Contestant("m", "1", answer), items, tmp_path)
+
+
+def test_progress_is_told_what_is_left_only(items, tmp_path):
+    answer_all(oracle_contestant(), items, tmp_path)
+    told = []
+    track = lambda todo, title: told.append((len(todo), title)) or todo  # noqa: E731
+    answer_all(oracle_contestant(), items, tmp_path, track)
+    answer_all(baseline_contestant("disc"), items, tmp_path, track)
+    assert told == [(0, "instance-oracle"), (6, "disc")]

@@ -1,0 +1,87 @@
+import h5py
+import numpy as np
+import pytest
+
+from spelke.benchmarks.test_set import TestItem, fingerprint_of, read_test_set, write_test_set
+from spelke.errors import BadFile, InvalidInput, MissingData
+
+
+def make_item(key="single-000001", seed=0, count=2):
+    generator = np.random.default_rng(seed)
+    masks = generator.random((3, count, 24, 32)) > 0.5
+    return TestItem(
+        key=key,
+        family="single",
+        image=generator.integers(0, 256, (24, 32, 3), np.uint8),
+        points=generator.integers(0, 24, (count, 2)),
+        segments=masks[0],
+        ignore=masks[1],
+        instances=masks[2],
+    )
+
+
+def test_a_set_is_read_as_it_was_written(tmp_path):
+    items = [make_item("a", 0), make_item("b", 1, count=1)]
+    write_test_set(tmp_path / "set.h5", items)
+    again = read_test_set(tmp_path / "set.h5")
+    assert [item.key for item in again] == ["a", "b"]
+    for before, after in zip(items, again, strict=True):
+        assert before.family == after.family
+        for name in ("image", "points", "segments", "ignore", "instances"):
+            assert np.array_equal(getattr(before, name), getattr(after, name))
+    assert fingerprint_of(items) == fingerprint_of(again[::-1])
+
+
+def test_the_file_has_the_names_that_spelkebench_uses(tmp_path):
+    write_test_set(tmp_path / "set.h5", [make_item("a")])
+    with h5py.File(tmp_path / "set.h5") as file:
+        assert file["a/rgb"].shape == (24, 32, 3)
+        assert file["a/segment"].shape == (2, 24, 32)
+        assert file["a/centroid"].shape == (2, 2)
+
+
+def test_another_question_is_another_fingerprint():
+    assert make_item(seed=0).fingerprint != make_item(seed=1).fingerprint
+    assert make_item(seed=0).fingerprint == make_item(seed=0).fingerprint
+
+
+def test_changed_contents_are_found(tmp_path):
+    path = tmp_path / "set.h5"
+    write_test_set(path, [make_item("a")])
+    with h5py.File(path, "a") as file:
+        file["a/centroid"][0, 0] += 1
+    with pytest.raises(BadFile, match="not what was written"):
+        read_test_set(path)
+
+
+def test_a_missing_foreign_or_truncated_file_is_named(tmp_path):
+    with pytest.raises(MissingData, match=r"no test set at .*none.h5"):
+        read_test_set(tmp_path / "none.h5")
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["something"] = 1
+    with pytest.raises(BadFile, match="schema None"):
+        read_test_set(tmp_path / "foreign.h5")
+    write_test_set(tmp_path / "set.h5", [make_item("a")])
+    content = (tmp_path / "set.h5").read_bytes()
+    (tmp_path / "half.h5").write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadFile, match="delete it to remake it"):
+        read_test_set(tmp_path / "half.h5")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("image", np.zeros((24, 32, 3), np.float32), "uint8"),
+        ("segments", np.zeros((1, 24, 32), bool), "segments must be"),
+        ("ignore", np.zeros((2, 24, 32), np.uint8), "ignore must be"),
+        ("points", np.array([[0, 0], [32, 0]]), "inside the 32x24 image"),
+    ],
+)
+def test_an_item_checks_itself(name, value, says):
+    item = make_item()
+    fields = {
+        field: getattr(item, field)
+        for field in ("key", "family", "image", "points", "segments", "ignore", "instances")
+    }
+    with pytest.raises(InvalidInput, match=says):
+        TestItem(**{**fields, name: value})
