@@ -89,11 +89,13 @@ def _attend_shared(
     query = query * head_dim**-0.5
     # All samples' queries become rows of one matrix product.
     rows = query.transpose(0, 1).reshape(1, head, batch * num_queries, head_dim)
-    far = (rows @ prefix[0].transpose(2, 3)).view(head, batch, num_queries, -1).transpose(0, 1)
-    near = query @ key.transpose(2, 3)
+    # Scores are float32 whatever comes in: rounded to bfloat16 they would be off by percents.
+    far = rows.float() @ prefix[0].transpose(2, 3).float()
+    far = far.view(head, batch, num_queries, -1).transpose(0, 1)
+    near = query.float() @ key.transpose(2, 3).float()
     if mask is not None:
         near = near.masked_fill(~mask, float("-inf"))
-    weights = torch.cat([far, near], 3).float().softmax(3).to(value.dtype)
+    weights = torch.cat([far, near], 3).softmax(3).to(value.dtype)
     far, near = weights.split([far.shape[3], near.shape[3]], 3)
     rows = far.transpose(0, 1).reshape(1, head, batch * num_queries, -1)
     out = (rows @ prefix[1]).view(head, batch, num_queries, head_dim).transpose(0, 1)

@@ -16,7 +16,7 @@ from spelke.models.cache import LayerCache
 class FeedForward(nn.Module):
     """Two linear maps around an exact (erf) GELU, applied to each token alone."""
 
-    def __init__(self, embed_dim: int, mlp_ratio: float = 4) -> None:
+    def __init__(self, embed_dim: int, mlp_ratio: int | float = 4) -> None:
         super().__init__()
         hidden = int(embed_dim * mlp_ratio)
         self.c_fc = nn.Linear(embed_dim, hidden, bias=False)
@@ -38,7 +38,7 @@ class Block(nn.Module):
         mlp_ratio: hidden width of the feed-forward in units of `embed_dim`.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, mlp_ratio: float = 4) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, mlp_ratio: int | float = 4) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(embed_dim, bias=False)
         self.attn = Attention(embed_dim, num_heads)

@@ -3,18 +3,16 @@
 A glance reads the picture once; all questions about it share that reading and are answered side by
 side. Defaults improve on the published code where it only loses by them (one order of the picture's
 patches for all questions, tokens drawn among flow codes only, no draws thrown away);
-`published_options()` restores its behaviour number for number.
+`prompt.published_options()` restores its behaviour number for number.
 Source: Venkatesh et al. 2025, sections 3.1 and 3.2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from spelke.errors import InvalidInput
@@ -29,8 +27,13 @@ from spelke.rollout.expectation import (
     still_probability,
     tile_patches,
 )
-from spelke.rollout.order import published_orders
 from spelke.rollout.parallel import likeliest_tokens
+from spelke.rollout.prompt import (
+    PublishedOptions,
+    group_questions,
+    pack_picture,
+    put_question,
+)
 from spelke.rollout.sampling import sample_tokens, spend_draw
 from spelke.rollout.seq2par import (
     DecodedFlow,
@@ -41,56 +44,8 @@ from spelke.rollout.seq2par import (
 )
 from spelke.tokens.campose import IDENTITY_CODES
 from spelke.tokens.flow_table import FlowTable, build_flow_table
-from spelke.tokens.layout import CODES_PER_PATCH, Layout
+from spelke.tokens.layout import Layout
 from spelke.tokens.patches import from_patches, to_patches
-from spelke.tokens.pokes import corner_pokes, flow_of_pokes, patch_of, poke_patches
-from spelke.tokens.sequence import pack_camera, pack_patches, split_order
-from spelke.types import Poke
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PublishedOptions:
-    """How questions are put."""
-
-    frame0_order: Literal["pinned", "per-seed"] = "pinned"
-    """Order of the picture's patches: one for all questions, or drawn from each question's seed as
-    in the published code (then only questions of equal seed share the reading of the picture)."""
-    frame0_seed: int = 0
-    """Seed of the pinned order."""
-    has_camera: bool = True
-    """Tell the network that the camera stands still."""
-    has_still_corners: bool = True
-    """Add pokes of zero length in the four corners, where a question has none there."""
-    whole_vocabulary: bool = False
-    """Choose among all tokens, not only flow codes."""
-    spends_pointer_draws: bool = False
-    """Draw and discard a token at every pointer of the sequential part."""
-    counts_every_poke: bool = False
-    """Give as many patches as there are pokes, random ones if two pokes share a patch."""
-    fills_one_step: bool = False
-    """Where a patch has no prediction take the neighbour's even if it has none either."""
-    max_batch: int = 8
-    """Questions answered side by side; bounds memory, does not change the answers."""
-
-    def __post_init__(self) -> None:
-        if self.frame0_order not in ("pinned", "per-seed"):
-            raise InvalidInput(
-                f"frame0_order must be 'pinned' or 'per-seed', got {self.frame0_order!r}"
-            )
-        if self.max_batch < 1:
-            raise InvalidInput(f"max_batch must be positive, got {self.max_batch}")
-
-
-def published_options(max_batch: int = 8) -> PublishedOptions:
-    """What the published code does, its defects included."""
-    return PublishedOptions(
-        frame0_order="per-seed",
-        whole_vocabulary=True,
-        spends_pointer_draws=True,
-        counts_every_poke=True,
-        fills_one_step=True,
-        max_batch=max_batch,
-    )
 
 
 class PublishedWorldModel:
@@ -149,7 +104,17 @@ class PublishedWorldModel:
         return torch.tensor(self._zero_codes, device=self.device)
 
     @torch.no_grad()
-    def decode_flow_codes(self, codes: Tensor) -> Float[Tensor, "batch 2 height width"]:
+    def encode_flow(
+        self, flow: Float[Tensor, "batch 2 height width"]
+    ) -> Int[Tensor, "batch rows columns"]:
+        """Flow codes of fields in pixels."""
+        quantizer = self.flow_quantizer
+        return quantizer.encode(quantizer.normalise(flow.to(self.device)))
+
+    @torch.no_grad()
+    def decode_flow_codes(
+        self, codes: Int[Tensor, "batch rows columns"]
+    ) -> Float[Tensor, "batch 2 height width"]:
         """Flow in pixels of grids of flow codes (batch, rows, columns)."""
         return self.flow_quantizer.denormalise(self.flow_quantizer.decode(codes))
 
@@ -298,63 +263,25 @@ class PublishedGlance:
         )
 
     def _prefix(self, seed: int) -> Cache:
-        """Picture and camera, read once; the last one is kept."""
-        model, layout, options = self.model, self.model.layout, self.model.options
-        seed = options.frame0_seed if options.frame0_order == "pinned" else seed
+        """Picture and camera, read once; the last reading is kept."""
+        model, options = self.model, self.model.options
+        seed = options.frame0_seed if options.is_pinned else seed
         if seed not in self._prefixes:
-            order, _ = published_orders(seed, layout.num_patches)
-            sequence = pack_patches(self.codes[order], order, layout.frames[0])
-            if options.has_camera:
-                sequence = sequence + pack_camera(IDENTITY_CODES, layout)
+            camera = IDENTITY_CODES if options.has_camera else None
+            sequence = pack_picture(self.codes, seed, model.layout, camera).to(model.device)
             cache = Cache.empty(model.network.config.depth, sequence.length)
-            sequence = sequence.to(model.device)
             model.network.features(sequence.tokens[None], sequence.positions[None], cache)
             self._prefixes.clear()
             self._prefixes[seed] = cache
         return self._prefixes[seed]
 
     def _questions(self, queries: Sequence[Query]) -> Iterator[tuple[list[int], Question]]:
-        """Queries grouped so that a group has equal lengths and one reading of the picture."""
-        per_seed = self.model.options.frame0_order == "per-seed"
-        groups: dict[tuple[int, int], list[tuple[int, Question]]] = {}
-        for row, query in enumerate(queries):
-            question = self._question(query)
-            key = (query.seed if per_seed else 0, question.given.shape[1])
-            groups.setdefault(key, []).append((row, question))
-        size = self.model.options.max_batch
-        for group in groups.values():
-            for start in range(0, len(group), size):
-                rows, questions = zip(*group[start : start + size], strict=True)
-                parts = (torch.cat(part).to(self.model.device) for part in zip(*questions, strict=True))
-                yield list(rows), Question(*parts)
-
-    def _question(self, query: Query) -> Question:
-        layout, options = self.model.layout, self.model.options
-        pokes = query.pokes
-        if options.has_still_corners:
-            pokes = _with_corners(pokes, layout)
-        conditioned = poke_patches(pokes, layout)
-        _, order = published_orders(query.seed, layout.num_patches)
-        count = len(conditioned) if options.counts_every_poke else None
-        given, rest = split_order(order, conditioned, count)
-        return Question(given[None], self._flow_codes(pokes, given)[None], rest[None])
-
-    def _flow_codes(self, pokes: Sequence[Poke], given: Tensor) -> Tensor:
-        """Codes of the given patches; the encoder sees each block alone, so no other is read."""
-        layout, quantizer = self.model.layout, self.model.flow_quantizer
-        if given.numel() == 0:
-            return given.new_zeros(0, CODES_PER_PATCH)
-        size = layout.patch_size
-        blocks = flow_of_pokes(pokes, layout).unfold(1, size, size).unfold(2, size, size)
-        blocks = blocks.flatten(1, 2).transpose(0, 1)[given]  # (given, 2, patch_size, patch_size)
-        codes = quantizer.encode(quantizer.normalise(blocks.to(self.model.device)))
-        return to_patches(codes)[:, 0].cpu()
-
-
-def _with_corners(pokes: Sequence[Poke], layout: Layout) -> tuple[Poke, ...]:
-    taken = set(poke_patches(pokes, layout))
-    still = (poke for poke in corner_pokes(layout) if patch_of(poke, layout) not in taken)
-    return (*still, *pokes)
+        model = self.model
+        questions = [
+            put_question(query, model.layout, model.options, model.encode_flow) for query in queries
+        ]
+        for rows, question in group_questions(queries, questions, model.options):
+            yield rows, Question(*(part.to(model.device) for part in question))
 
 
 def _check_parts(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spelke.errors import InvalidInput
+from spelke.geometry.grid import PatchGrid
 
 CODE_SIZE = 4
 """Side in pixels of the block that one code stands for."""
@@ -70,6 +71,11 @@ class Layout:
     def num_patches(self) -> int:
         """Patches of one picture."""
         return self.rows * self.columns
+
+    @property
+    def grid(self) -> PatchGrid:
+        """Where the patches lie in the picture."""
+        return PatchGrid(self.image_size, self.patch_size)
 
     @property
     def image_size(self) -> tuple[int, int]:

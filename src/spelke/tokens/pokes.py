@@ -11,30 +11,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spelke.errors import InvalidInput
 from spelke.tokens.layout import Layout
 from spelke.types import Poke
 
 
-def patch_of(poke: Poke, layout: Layout) -> int:
-    """Index of the patch under a poke.
+def poke_patches(pokes: Sequence[Poke], layout: Layout) -> list[int]:
+    """Patch under each poke, in order; a patch that is poked twice is listed twice.
 
     Raises:
-        InvalidInput: the poke lies outside the picture.
+        InvalidInput: a poke lies outside the picture.
     """
-    height, width = layout.image_size
-    x, y = poke.point
-    if not (0 <= x < width and 0 <= y < height):
-        raise InvalidInput(
-            f"a poke at ({x:g}, {y:g}) lies outside the picture of {width}x{height} pixels; points "
-            "are (x, y) from the top left"
-        )
-    return int(x // layout.patch_size) + layout.columns * int(y // layout.patch_size)
-
-
-def poke_patches(pokes: Sequence[Poke], layout: Layout) -> list[int]:
-    """Patch of each poke, in order; a patch that is poked twice is listed twice."""
-    return [patch_of(poke, layout) for poke in pokes]
+    return [layout.grid.index_of(poke.point) for poke in pokes]
 
 
 def flow_of_pokes(
@@ -49,9 +36,9 @@ def flow_of_pokes(
     """
     flow = torch.zeros(2, *layout.image_size) if flow is None else flow.clone()
     size = layout.patch_size
-    for poke in pokes:
-        row, column = divmod(patch_of(poke, layout), layout.columns)
-        block = flow[:, row * size : (row + 1) * size, column * size : (column + 1) * size]
+    for poke, patch in zip(pokes, poke_patches(pokes, layout), strict=True):
+        left, top, _, _ = layout.grid.box_of(patch)
+        block = flow[:, top : top + size, left : left + size]
         block[:] = torch.tensor(poke.displacement, dtype=flow.dtype)[:, None, None]
     return flow
 
