@@ -7,8 +7,52 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+from pathlib import Path
+
+import hypothesis
 import jaxtyping
+import numpy as np
 import pytest
+
+# Few and the same examples each time: the suite stays short and a red run can be repeated.
+hypothesis.settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
+hypothesis.settings.load_profile("quick")
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def generator():
+    """A torch generator with a fixed seed."""
+    import torch
+
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def rng():
+    """A numpy generator with a fixed seed."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """The folder of reference values."""
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def realdata():
+    """The folder of real pictures and clips, which is not part of the repository.
+
+    Tests that need it are skipped by name where SPELKE_REALDATA does not point to it.
+    """
+    folder = os.environ.get("SPELKE_REALDATA")
+    if not folder:
+        pytest.skip("SPELKE_REALDATA does not name the folder of real pictures")
+    if not Path(folder).is_dir():
+        pytest.fail(f"SPELKE_REALDATA names {folder}, which is not a folder")
+    return Path(folder)
 
 
 @pytest.fixture
