@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -34,6 +34,7 @@ class Sampling:
     top_p: float | None = None
 
 
+@runtime_checkable
 class Glance(Protocol):
     """What a world model has understood of one image."""
 
@@ -53,10 +54,12 @@ class Glance(Protocol):
         self, queries: Sequence[Query], num_sequential: int, sampling: Sampling
     ) -> Float[Tensor, "query 2 size size"]:
         """One possible flow field for each query: `num_sequential` patches drawn one after another,
-        the rest in parallel."""
+        the rest in parallel.
+        """
         ...
 
 
+@runtime_checkable
 class WorldModel(Protocol):
     """A network together with its quantizers, able to look at pictures."""
 
