@@ -74,8 +74,8 @@ def pytest_runtest_makereport(item, call):
         report.sections.append(
             (
                 "shapes",
-                "An annotation did not hold. If the test gives a wrong shape on purpose, to see our "
-                'own error, mark it with @pytest.mark.usefixtures("unchecked_shapes").',
+                "An annotation did not hold. If the test gives a wrong shape on purpose, to see "
+                'our own error, mark it with @pytest.mark.usefixtures("unchecked_shapes").',
             )
         )
     return report
