@@ -50,7 +50,7 @@ class DecodedFlow(NamedTuple):
     features: Float[Tensor, "batch parallel 4 embed_dim"]
 
 
-def pointer_tokens(patches: Int[Tensor, "batch patch"], stream: Stream) -> TokenSequence:
+def pointer_tokens(patches: Int[Tensor, "*batch patch"], stream: Stream) -> TokenSequence:
     """The pointers of patches."""
     return TokenSequence(patches + stream.pointers.start, stream.position + stream.stride * patches)
 
