@@ -6,7 +6,7 @@ from spelke.flow.consistency import find_visible, round_trip_error
 
 
 def _moving_square():
-    """Flows there and back of a square that moves 6 pixels to the right, and what stays in sight."""
+    """Flows there and back of a square that moves 6 pixels to the right, and what stays seen."""
     forward, backward = torch.zeros(2, 40, 40), torch.zeros(2, 40, 40)
     forward[0, 10:20, 10:20] = 6
     backward[0, 10:20, 16:26] = -6

@@ -22,9 +22,11 @@ def test_a_point_with_its_depth_is_found_again(x, y, depth):
 
 
 def test_projection_is_the_intrinsic_matrix(rng):
-    positions = rng.random((4, 5, 3)) + [0, 0, 1]
+    positions = rng.random((4, 5, 3)) + np.array([0, 0, 1])
     homogeneous = positions @ CAMERA.matrix.T
-    np.testing.assert_allclose(CAMERA.project(positions), homogeneous[..., :2] / homogeneous[..., 2:])
+    np.testing.assert_allclose(
+        CAMERA.project(positions), homogeneous[..., :2] / homogeneous[..., 2:]
+    )
 
 
 def test_nothing_behind_the_camera_has_a_point():

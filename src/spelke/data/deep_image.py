@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from spelke.errors import BadFile
+
+_BITS_PER_SAMPLE, _ORIENTATION = 258, 274
+"""Tags of TIFF and EXIF."""
 
 _TURNS = {
     2: lambda array: array[:, ::-1],
@@ -19,10 +23,25 @@ _TURNS = {
 """EXIF orientation to what makes the picture upright; 1 is upright already."""
 
 
-def is_deep_png(data: bytes) -> bool:
-    """Whether a file is a PNG with 16 bits a channel and more than one channel."""
-    # Byte 24 of a PNG is its bit depth, byte 25 its colour type: 2 RGB, 4 grey + alpha, 6 RGBA.
-    return data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 25 and data[24] == 16 and data[25] > 0
+def is_deep(image: Image.Image, data: bytes) -> bool:
+    """Whether a file holds 16 bits a channel in more than one channel.
+
+    Args:
+        image: the file as Pillow opened it.
+        data: the file.
+    """
+    if image.format == "PNG":
+        # Byte 24 of a PNG is its bit depth, byte 25 its colour type: 2 RGB, 4 grey + alpha, 6 RGBA.
+        return data[24] == 16 and data[25] > 0
+    if image.format == "TIFF":
+        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (8,))  # type: ignore[attr-defined]
+        return len(bits) > 1 and max(bits) == 16
+    return False
+
+
+def orientation_left(image: Image.Image) -> int:
+    """The EXIF orientation that `read_deep` must still apply: OpenCV turns TIFFs itself."""
+    return 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
 
 
 def is_tiff(data: bytes) -> bool:

@@ -19,8 +19,8 @@ from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from spelke.data.deep_image import is_deep_png, is_tiff, read_deep
-from spelke.errors import BadFile, InvalidInput, MissingData
+from spelke.data.deep_image import is_deep, is_tiff, orientation_left, read_deep
+from spelke.errors import BadFile, InvalidInput, MissingData, SpelkeError
 
 ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor
 """What `read_image` takes."""
@@ -29,7 +29,8 @@ MAX_PIXELS = 2**26
 """Largest picture read unless more is asked for: 67 megapixels, 0.8 GB as float32."""
 
 IMAGE_SUFFIXES = frozenset(
-    ".avif .bmp .gif .jpeg .jpg .jp2 .pgm .png .pnm .ppm .tif .tiff .webp".split()
+    {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm"}
+    | {".tif", ".tiff", ".webp"}
 )
 """Endings by which `find_images` knows a picture in a folder (in any case)."""
 
@@ -139,9 +140,11 @@ def _read_file(path: Path, max_pixels: int) -> np.ndarray:
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 array = _array_of(image, str(path), max_pixels)
-                if is_deep_png(data):
-                    array = read_deep(data, str(path), image.getexif().get(0x0112, 1))
+                if is_deep(image, data):
+                    array = read_deep(data, str(path), orientation_left(image))
                 return array
+    except (SpelkeError, MemoryError):
+        raise
     except UnidentifiedImageError as error:
         if is_tiff(data):
             return read_deep(data, str(path))
@@ -150,6 +153,12 @@ def _read_file(path: Path, max_pixels: int) -> np.ndarray:
         ) from error
     except Image.DecompressionBombError as error:
         raise InvalidInput(f"{path} is too large: {error}; resize it first") from error
+    except Exception as error:  # decoders raise anything on broken data
+        raise BadFile(_corrupt(str(path), error)) from error
+
+
+def _corrupt(name: str, error: Exception) -> str:
+    return f"{name} is truncated or corrupt ({error}); copy or download it again"
 
 
 def _array_of(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
@@ -161,12 +170,10 @@ def _array_of(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
             image.load()
             image = ImageOps.exif_transpose(image)
             return _channels_of(image)
-    except (InvalidInput, MemoryError):
+    except (SpelkeError, MemoryError):
         raise
-    except Exception as error:  # decoders raise anything on broken data
-        raise BadFile(
-            f"{name} is truncated or corrupt ({error}); copy or download it again"
-        ) from error
+    except Exception as error:
+        raise BadFile(_corrupt(name, error)) from error
 
 
 def _channels_of(image: Image.Image) -> np.ndarray:

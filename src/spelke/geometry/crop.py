@@ -67,11 +67,11 @@ class Crop:
     @classmethod
     def around(
         cls,
-        box: tuple[float | int, float | int, float | int, float | int],
+        box: tuple[float, float, float, float],
         image_size: tuple[int, int],
         size: int,
         *,
-        margin: float | int = 0,
+        margin: float = 0.0,
         min_side: int = 1,
     ) -> Crop:
         """The square around a box, shifted so that it stays inside the image and keeps its side.

@@ -24,7 +24,7 @@ def draw_displacement(
     *,
     longest: float | None = None,
     zoom: int | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
     """Draw how far each place moves: one arrow per grid cell, the mean of the cell.
 
     The arrows are drawn longer or shorter than they are, so that the longest reaches over not
@@ -64,7 +64,7 @@ def draw_displacement(
         x, y = starts[:, row, column]
         dx, dy = cells[:, row, column] * stretch
         color: Color = tuple(int(level) for level in colors[row, column])  # type: ignore[assignment]
-        share = min(lengths[row, column] / longest, 1.0)
+        share = min(float(lengths[row, column]) / longest, 1.0)
         canvas.arrow(
             canvas.place((x, y)),
             canvas.place((x + dx, y + dy)),

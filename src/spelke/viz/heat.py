@@ -20,7 +20,7 @@ def draw_heat(
     high: float | None = None,
     bar: bool = True,
     zoom: int | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
     """Draw a map (motion affordance, an error, a length) as heat over the picture in grey.
 
     Args:
@@ -64,7 +64,7 @@ def _colour(share: np.ndarray) -> np.ndarray:
 
 def _bar(
     height: int, stroke: float, low: float, high: float
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
     """The bar and its three numbers on white."""
     size = min(15 * stroke, height / 6)
     texts = [_number(value) for value in (high, (low + high) / 2, low)]

@@ -36,7 +36,7 @@ def draw_segment(
     color: Color = PALETTE[0],
     show_pokes: bool = True,
     zoom: int | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
     """Draw one segment: tinted and outlined, the rest dimmed, the point and the pokes on top.
 
     Args:
@@ -67,7 +67,7 @@ def draw_segments(
     numbered: bool = False,
     show_points: bool = True,
     zoom: int | None = None,
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
     """Draw many segments, each in its colour; smaller ones lie over larger ones.
 
     Args:
@@ -97,7 +97,7 @@ def draw_segments(
 
 def draw_pokes(
     image: Picture, pokes: Sequence[Poke], *, color: Color = PALETTE[2], zoom: int | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
     """Draw pokes as arrows; one of zero length (nothing moves here) is a dot."""
     canvas = Canvas.of(image, zoom)
     _paint_pokes(canvas, pokes, color)
@@ -106,7 +106,7 @@ def draw_pokes(
 
 def draw_point(
     image: Picture, point: Point, *, color: Color = PALETTE[0], zoom: int | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> UInt8[np.ndarray, "drawn_height drawn_width 3"]:
     """Mark one point."""
     canvas = Canvas.of(image, zoom)
     _paint_point(canvas, point, color)
