@@ -1,0 +1,120 @@
+"""Where the camera stands: framed on what is there, so that things are large in view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from spelke.worlds.render import SKY, Camera, Renderer
+from spelke.worlds.shapes import quat_about, rotate
+
+_PREVIEW = 64
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the camera stream decides before anything is known of the scene.
+
+    Attributes:
+        azimuth: radians. elevation: degrees above the table. fovy: degrees. roll: degrees.
+        area: share of the image that the median visible thing should cover.
+        close_up: whether the camera is aimed at one thing instead of the whole table.
+    """
+
+    azimuth: float
+    elevation: float
+    fovy: float
+    roll: float
+    area: float
+    close_up: bool
+
+    @property
+    def away(self) -> tuple[float, float]:
+        """Horizontal unit vector from the camera into the scene."""
+        return (-float(np.cos(self.azimuth)), -float(np.sin(self.azimuth)))
+
+
+def draw_view(rng: np.random.Generator) -> View:
+    """Draw a view: elevation 20-75, fovy 25-60, a few degrees of roll."""
+    close_up = bool(rng.random() < 0.25)
+    middle = 0.14 if close_up else 0.042
+    area = float(np.clip(middle * np.exp(rng.normal(0, 0.45)), 0.012, 0.35))
+    return View(
+        azimuth=float(rng.uniform(0, 2 * np.pi)),
+        elevation=float(rng.uniform(20, 75)),
+        fovy=float(rng.uniform(25, 60)),
+        roll=float(rng.normal(0, 3)),
+        area=area,
+        close_up=close_up,
+    )
+
+
+def look_at(view: View, target: np.ndarray, distance: float) -> Camera:
+    """The camera of a view at a distance from a target."""
+    rise = np.deg2rad(view.elevation)
+    back = np.array(
+        [
+            np.cos(view.azimuth) * np.cos(rise),
+            np.sin(view.azimuth) * np.cos(rise),
+            np.sin(rise),
+        ]
+    )
+    right = np.cross([0, 0, 1], back)
+    right /= np.linalg.norm(right)
+    up = np.cross(back, right)
+    turn = quat_about(back, np.deg2rad(view.roll))
+    R = np.stack([rotate(turn, right), rotate(turn, up), back], axis=1)
+    return Camera(R, target + distance * back, view.fovy)
+
+
+def frame(
+    rng: np.random.Generator,
+    renderer: Renderer,
+    data: Any,
+    view: View,
+    movable: np.ndarray,
+    radius: np.ndarray,
+) -> Camera:
+    """Aim and choose the distance: small id previews until the median thing has the wanted area.
+
+    Args:
+        rng: the camera stream.
+        movable: (n,) indices of the bodies that count.
+        radius: (n,) their bounding radii, metres.
+    """
+    centres = data.xipos[movable]
+    if view.close_up:
+        chosen = rng.integers(len(movable))
+        target, reach = centres[chosen].copy(), radius[chosen]
+    else:
+        target = np.median(centres, axis=0)
+        reach = np.max(np.linalg.norm(centres - target, axis=1) + radius)
+        if rng.random() < 0.3:  # not always the middle
+            target = 0.5 * (target + centres[rng.integers(len(movable))])
+    target = target + rng.normal(0, 0.12, 3) * reach * (1, 1, 0.3)
+    half = np.deg2rad(view.fovy) / 2
+    distance = float(np.max(radius)) + reach / np.tan(half)
+    nearest = 1.5 * float(np.max(radius)) + 0.05
+    for _ in range(3):
+        camera = look_at(view, target, distance)
+        ids, _ = renderer.ids_and_depth(data, camera, _PREVIEW)
+        counts = np.bincount(ids.ravel(), minlength=SKY + 1)[movable] / ids.size
+        seen = counts[counts > 0.002]
+        if len(seen) == 0:
+            distance *= 0.7
+            continue
+        change = np.sqrt(np.median(seen) / view.area)
+        distance = max(nearest, distance * float(np.clip(change, 0.5, 2.0)))
+        if 0.9 < change < 1.1:
+            break
+    return look_at(view, target, distance)
+
+
+def draw_shake(rng: np.random.Generator, camera: Camera) -> Camera:
+    """The camera after a small accidental motion: a few degrees, a few centimetres."""
+    axis = rng.standard_normal(3)
+    turn = quat_about(axis, np.deg2rad(abs(rng.normal(0, 1.5))))
+    R = np.stack([rotate(turn, column) for column in camera.R.T], axis=1)
+    return replace(camera, R=R, p=camera.p + rng.normal(0, 0.012, 3))

@@ -1,0 +1,106 @@
+"""Things and their look become one compiled MuJoCo model for each scene.
+
+Contacts use the direct form of `solref`, `(-w^2, -2 zeta w)`: the usual positive form can create energy.
+`w dt <= 0.4` is required for restitution to follow the formula `e = exp(-pi zeta / sqrt(1 - zeta^2))`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from spelke.worlds.appearance import Look
+from spelke.worlds.gl import load_mujoco
+from spelke.worlds.shapes import ROUND, Part, Thing
+
+TIMESTEP = 0.004
+CONTACT_FREQUENCY = 100.0
+"""w of the contacts, rad/s; `CONTACT_FREQUENCY * TIMESTEP` = 0.4."""
+
+
+def direct_solref(zeta: float, frequency: float = CONTACT_FREQUENCY) -> tuple[float, float]:
+    """Contact parameters for a damping ratio: `(-w^2, -2 zeta w)`."""
+    return (-(frequency**2), -2 * zeta * frequency)
+
+
+def write_mjcf(things: list[Thing], look: Look, size: int, samples: int = 4) -> str:
+    """The whole scene as MJCF; textures are flat placeholders (see `compile_model`).
+
+    Args:
+        things: bodies 1, 2, ... in this order; body 0 is the static world.
+        look: materials, lights and surroundings.
+        size: side of the largest rendered image, pixels.
+        samples: multisampling of the colour pass.
+    """
+    meshes, bodies = [], []
+    for index, thing in enumerate(things):
+        geoms = []
+        for number, part in enumerate(thing.parts):
+            name = f"mesh{index}_{number}"
+            if part.vertices is not None:
+                points = _numbers(part.vertices.ravel())
+                meshes.append(f'<mesh name="{name}" vertex="{points}"/>')
+            geoms.append(_geom(thing, part, name, look.materials[index, part.slot]))
+        joint = "<freejoint/>" if thing.movable else ""
+        bodies.append(
+            f'<body name="{index + 1}" pos="{_numbers(thing.pos)}" quat="{_numbers(thing.quat)}">'
+            f"{joint}{''.join(geoms)}</body>"
+        )
+    stiffness, damping = direct_solref(1.0)
+    # A shadow map no wider than the scene: its texels are what makes shadows jagged.
+    reach = max(float(np.linalg.norm(thing.outline(), axis=1).max()) for thing in things)
+    return f"""<mujoco model="spelke">
+<option timestep="{TIMESTEP}" cone="elliptic" iterations="30" ls_iterations="12">
+<flag multiccd="enable"/></option>
+<size memory="4M"/>
+<statistic extent="1" center="0 0 0.1"/>
+<visual><global offwidth="{size}" offheight="{size}"/>
+<quality shadowsize="1024" offsamples="{samples}"/>
+<map znear="0.02" zfar="30" shadowclip="{1.15 * reach:.3g}" shadowscale="0.6"/>
+<headlight {look.headlight}/></visual>
+<default><geom solref="{stiffness:.6g} {damping:.6g}" solimp="0.95 0.99 0.001 0.5 2"
+ condim="4" friction="0.7 0.005 0.0005"/></default>
+<asset>
+{chr(10).join(look.assets + meshes)}
+</asset>
+<worldbody><camera name="eye" pos="0 0 1"/>
+{look.lights}
+{look.surroundings}
+{chr(10).join(bodies)}
+</worldbody></mujoco>"""
+
+
+def _numbers(values) -> str:
+    return " ".join(f"{value:.7g}" for value in values)
+
+
+def _geom(thing: Thing, part: Part, mesh: str, material: str) -> str:
+    rolls = part.kind in ROUND or thing.label in ("lathe", "superquadric")
+    shape = f'mesh="{mesh}"' if part.vertices is not None else f'size="{_numbers(part.size)}"'
+    # Round things would roll for ever: they get rolling friction.
+    contact = (
+        f'condim="6" friction="{thing.friction:.4g} 0.005 0.002"'
+        if rolls
+        else f'friction="{thing.friction:.4g} 0.005 0.0005"'
+    )
+    return (
+        f'<geom type="{part.kind}" {shape} pos="{_numbers(part.pos)}" quat="{_numbers(part.quat)}" '
+        f'density="{thing.density:.5g}" material="{material}" {contact}/>'
+    )
+
+
+def compile_model(mjcf: str, pixels: dict[str, np.ndarray]) -> Any:
+    """Compile and write the textures' pixels into the model.
+
+    Returns:
+        `mujoco.MjModel`. Six-faced textures (cube, sky) wear the same picture on every face.
+    """
+    model = load_mujoco().MjModel.from_xml_string(mjcf)
+    for name, picture in pixels.items():
+        number = model.texture(name).id
+        start = model.tex_adr[number]
+        height, width = model.tex_height[number], model.tex_width[number]
+        faces = np.concatenate([picture] * (height // width))
+        model.tex_data[start : start + faces.size] = faces.ravel()
+    return model

@@ -1,0 +1,157 @@
+"""The record of one scene: the picture, what is in it, and what every poke did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spelke.errors import InvalidInput
+from spelke.worlds.flow import flow_from_poses, rotation_matrices
+from spelke.worlds.render import SKY
+from spelke.worlds.shapes import quat_multiply
+
+SCHEMA = 1
+"""Version of the record; readers refuse others."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pokes:
+    """K pokes of one scene, each rolled from the same state. N counts bodies, row 0 the static world.
+
+    Attributes:
+        pixel: (K, 2) int16, poked pixel (x, y).
+        body: (K,) int16. kind: (K,) uint8, index into `physics.KINDS`.
+        point: (K, 3) float32, touched point, world metres.
+        displacement: (K, 3) float32, where the finger went, metres. duration: (K,) float32, seconds.
+        end_pose: (K, N, 7) float64, position and quaternion of every body when the response was read.
+        twin_pose: (K, N, 7) float64, the same without the poke.
+        R, p: (K, 3, 3), (K, 3) float64, camera of the after-frame.
+        flow_at_pixel: (K, 2) float32, realised image motion (dx, dy) of the poked point, pixels.
+        rgb, ids, depth, visible: (K, H, W, 3) uint8, (K, H, W) uint8, float32, bool: the after-frames and
+            which points of the first frame they still show; None where they were not rendered.
+    """
+
+    pixel: np.ndarray
+    body: np.ndarray
+    kind: np.ndarray
+    point: np.ndarray
+    displacement: np.ndarray
+    duration: np.ndarray
+    end_pose: np.ndarray
+    twin_pose: np.ndarray
+    R: np.ndarray
+    p: np.ndarray
+    flow_at_pixel: np.ndarray
+    rgb: np.ndarray | None = None
+    ids: np.ndarray | None = None
+    depth: np.ndarray | None = None
+    visible: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.body)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorldScene:
+    """One table-top scene with its exact truth.
+
+    Attributes:
+        rgb: (H, W, 3) uint8. ids: (H, W) uint8, body index, 0 static world, 255 sky.
+        depth: (H, W) float32, metres along the optical axis, inf for sky.
+        K, R, p: (3, 3), (3, 3), (3,) float64: pinhole, camera to world (looks along -z), position.
+        body_pos, body_quat: (N, 3), (N, 4) float64. body_mass: (N,) float64, kg.
+        body_movable: (N,) bool. body_shape, body_family, body_notes: N strings.
+        support: (N, N) bool, (i, j): j rests on i.
+        pokes: what each poke did.
+        family, split: names. camera_moves: whether the after-frames have a slightly moved camera.
+        seed, attempt: what the scene was drawn from. notes: e.g. "decoys".
+        versions: of MuJoCo and numpy. mjcf, state0: for exact replay ((S,) float64).
+        carry: (N, N) float32 or None, a_ij of `groups`. group_masks, ignore_masks: (N, H, W) bool or None.
+    """
+
+    rgb: np.ndarray
+    ids: np.ndarray
+    depth: np.ndarray
+    K: np.ndarray
+    R: np.ndarray
+    p: np.ndarray
+    body_pos: np.ndarray
+    body_quat: np.ndarray
+    body_mass: np.ndarray
+    body_movable: np.ndarray
+    body_shape: tuple[str, ...]
+    body_family: tuple[str, ...]
+    body_notes: tuple[str, ...]
+    support: np.ndarray
+    pokes: Pokes
+    family: str
+    split: str
+    seed: int
+    attempt: int
+    camera_moves: bool
+    notes: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    mjcf: str = ""
+    state0: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    carry: np.ndarray | None = None
+    group_masks: np.ndarray | None = None
+    ignore_masks: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        height, width = self.ids.shape
+        if self.rgb.shape != (height, width, 3) or self.depth.shape != (height, width):
+            raise InvalidInput(
+                f"a scene's rgb {self.rgb.shape}, ids {self.ids.shape} and depth {self.depth.shape} "
+                "must be (H, W, 3), (H, W) and (H, W) of one size"
+            )
+        bodies = {len(self.body_pos), len(self.body_quat), len(self.body_movable)}
+        if len(bodies) != 1 or self.pokes.end_pose.shape[1:] != (len(self.body_pos), 7):
+            raise InvalidInput("a scene's body arrays and end poses must count the same bodies")
+
+    def response_poses(self) -> tuple[np.ndarray, np.ndarray]:
+        """End poses with the twin's drift taken out: (K, N, 3) and (K, N, 4).
+
+        What a body did in the poked roll-out relative to the unpoked one, applied to its first pose. Bodies
+        that the poke did not touch come out exactly where they were.
+        """
+        end, twin = self.pokes.end_pose, self.pokes.twin_pose
+        pos = self.body_pos + (end[..., :3] - twin[..., :3])
+        inverse = twin[..., 3:] * (1, -1, -1, -1)
+        quat = quat_multiply(quat_multiply(end[..., 3:], inverse), self.body_quat)
+        untouched = np.all(end == twin, axis=-1)
+        quat[untouched] = np.broadcast_to(self.body_quat, quat.shape)[untouched]
+        pos[untouched] = np.broadcast_to(self.body_pos, pos.shape)[untouched]
+        return pos, quat
+
+    def response_flow(self, poke: int) -> np.ndarray:
+        """Flow (2, H, W) float32 from the first frame to the after-frame of a poke, drift taken out."""
+        pos, quat = self.response_poses()
+        return flow_from_poses(
+            self.ids,
+            self.depth,
+            self.K,
+            self.R,
+            self.p,
+            self.body_pos,
+            self.body_quat,
+            pos[poke],
+            quat[poke],
+            self.pokes.R[poke],
+            self.pokes.p[poke],
+        )
+
+    def point_at(self, x: int, y: int) -> np.ndarray:
+        """World point (3,) that a pixel shows; pixels of the sky have none (inf)."""
+        ray = np.array(
+            [(x + 0.5 - self.K[0, 2]) / self.K[0, 0], -(y + 0.5 - self.K[1, 2]) / self.K[1, 1], -1]
+        )
+        return self.p + self.R @ (float(self.depth[y, x]) * ray)
+
+    def body_rotations(self) -> np.ndarray:
+        """(N, 3, 3) body to world."""
+        return rotation_matrices(self.body_quat)
+
+    def visible_pixels(self) -> np.ndarray:
+        """(N,) number of pixels each body shows."""
+        return np.bincount(self.ids.ravel(), minlength=SKY + 1)[: len(self.body_pos)]
