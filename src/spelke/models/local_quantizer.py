@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from spelke.errors import InvalidInput
+from spelke.models.code_entropy import code_entropies
 from spelke.tokens.layout import CODE_SIZE
 
 
@@ -145,6 +146,8 @@ class Upsample(nn.Module):
 class BinaryQuantizer(nn.Module):
     """A feature vector as `num_bits` signs, on a sphere: code vectors are +-1/sqrt(num_bits)."""
 
+    mask: Tensor
+
     def __init__(self, embed_dim: int, num_bits: int) -> None:
         super().__init__()
         self.project_in = nn.Linear(embed_dim, num_bits)
@@ -154,7 +157,11 @@ class BinaryQuantizer(nn.Module):
 
     def code_vectors(self, codes: Int[Tensor, "*grid"]) -> Float[Tensor, "*grid num_bits"]:
         """Unit vectors of codes; codes outside the vocabulary count by their low bits."""
-        signs = (codes.to(self.mask.dtype)[..., None] & self.mask).ne(0).to(self.project_out.weight)
+        signs = (
+            (codes.to(self.mask.dtype)[..., None] & self.mask)
+            .ne(0)
+            .to(self.project_out.weight.dtype)
+        )
         return (2 * signs - 1) * self.mask.numel() ** -0.5
 
     def to_codes(self, features: Float[Tensor, "*grid embed_dim"]) -> Int[Tensor, "*grid"]:
@@ -174,36 +181,6 @@ class BinaryQuantizer(nn.Module):
         codes = ((unit > 0) * self.mask).sum(-1)
         passed = unit + (self.code_vectors(codes) - unit).detach()
         return codes, self.project_out(passed), unit
-
-
-def code_entropies(
-    unit: Float[Tensor, "sample num_bits"], inverse_temperature: float
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Mean entropy of each sample's soft code, and entropy of the mean soft code, in nats.
-
-    A soft code is a softmax over minus the squared distances to all 2**num_bits code vectors. It
-    is a product of independent bits, so the first entropy is a sum over bits, and the mean
-    distribution is one matrix product of the two halves of the bits: both are exact.
-    """
-    samples, num_bits = unit.shape
-    logits = 4 * inverse_temperature * num_bits**-0.5 * unit.float()
-    log_one, log_zero = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
-    per_sample = -(log_one.exp() * log_one + log_zero.exp() * log_zero).sum(1).mean()
-    half = num_bits // 2
-    high = _pattern_probabilities(log_one[:, :half], log_zero[:, :half])
-    low = _pattern_probabilities(log_one[:, half:], log_zero[:, half:])
-    mean = high.T @ low / samples
-    return per_sample, -(mean * (mean + 1e-12).log()).sum()
-
-
-def _pattern_probabilities(log_one: Tensor, log_zero: Tensor) -> Tensor:
-    """Probability of each pattern of the given bits, (sample, 2**bits)."""
-    bits = log_one.shape[1]
-    patterns = torch.arange(2**bits, device=log_one.device)[:, None] >> torch.arange(
-        bits - 1, -1, -1, device=log_one.device
-    )
-    ones = (patterns & 1).to(log_one)
-    return (log_one @ ones.T + log_zero @ (1 - ones).T).exp()
 
 
 class LocalQuantizer(nn.Module):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -144,7 +145,7 @@ class LRAS(nn.Module):
                 )
         parts = self.transformer
         x = parts["token_embedding"](tokens) + parts["positional_embedding"](positions)
-        for index, block in enumerate(parts["h"]):
+        for index, block in enumerate(cast(nn.ModuleList, parts["h"])):
             x = block(x, causal=True, cache=None if cache is None else cache.layers[index])
         return parts["ln_f"](x)
 

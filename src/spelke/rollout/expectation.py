@@ -60,6 +60,22 @@ def nearest_decoded(
     return nearest
 
 
+def fill_holes(
+    patch_flow: Float[Tensor, "batch patch 2 4 4"],
+    decoded: Int[Tensor, "batch decoded"],
+    columns: int,
+    *,
+    one_step: bool = False,
+) -> Float[Tensor, "batch patch 2 4 4"]:
+    """Give patches that are not among `decoded` the flow that `nearest_decoded` finds for them."""
+    filled = []
+    for field, patches in zip(patch_flow, decoded, strict=True):
+        has_own = torch.zeros(len(field), dtype=torch.bool, device=field.device)
+        has_own[patches] = True
+        filled.append(field[nearest_decoded(has_own, columns, one_step=one_step)])
+    return torch.stack(filled)
+
+
 def tile_patches(
     patch_flow: Float[Tensor, "batch patch 2 4 4"], columns: int
 ) -> Float[Tensor, "batch 2 height width"]:

@@ -9,7 +9,7 @@ Source: Venkatesh et al. 2025, sections 3.1 and 3.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -22,8 +22,8 @@ from spelke.models.lras import LRAS
 from spelke.rollout.base import Query, Sampling
 from spelke.rollout.expectation import (
     code_entropy,
+    fill_holes,
     mean_patch_flow,
-    nearest_decoded,
     still_probability,
     tile_patches,
 )
@@ -164,19 +164,17 @@ class PublishedGlance:
         """
         layout, table = self.model.layout, self.model.flow_table
         result = torch.zeros(len(queries), layout.num_patches, 2, 4, 4)
-        unsure = table.flow.mean(0)
         for rows, question in self._questions(queries):
             features = self._first(queries[rows[0]].seed, question)
             moved = self._by_chunks(
                 features, lambda logits: mean_patch_flow(logits[..., table.codes], table.flow)
             )
-            blank = unsure.expand(len(rows), layout.num_patches, 2, 4, 4)
-            full = scatter_patches(moved, question.order, blank)
-            for row, field, order in zip(rows, full, question.order, strict=True):
-                decoded = torch.zeros(layout.num_patches, dtype=torch.bool, device=order.device)
-                decoded[order] = True
-                one_step = self.model.options.fills_one_step
-                result[row] = field[nearest_decoded(decoded, layout.columns, one_step=one_step)]
+            full = scatter_patches(
+                moved, question.order, table.flow.mean(0).expand(len(rows), *result.shape[1:])
+            )
+            one_step = self.model.options.fills_one_step
+            filled = fill_holes(full, question.order, layout.columns, one_step=one_step)
+            result[rows] = filled.cpu()
         field = tile_patches(result, layout.columns)
         scale = layout.image_size[0] // field.shape[2]
         return field.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
@@ -208,9 +206,8 @@ class PublishedGlance:
         flow = layout.flow.codes
         columns = slice(None) if options.whole_vocabulary else slice(flow.start, flow.stop)
         for rows, question in self._questions(queries):
-            generators = [
-                torch.Generator(self.model.device).manual_seed(queries[row].seed) for row in rows
-            ]
+            seeds = (queries[row].seed for row in rows)
+            generators = [torch.Generator(self.model.device).manual_seed(seed) for seed in seeds]
 
             def draw(features: Tensor, step: int, generators=generators) -> Tensor:
                 logits = network.logits(features, columns).float()
@@ -234,7 +231,7 @@ class PublishedGlance:
                 ),
             )
 
-    def _maps(self, queries: Sequence[Query], measure) -> Tensor:
+    def _maps(self, queries: Sequence[Query], measure: Callable[[Tensor], Tensor]) -> Tensor:
         """One number for each patch, 0 where the patch is given."""
         layout = self.model.layout
         result = torch.zeros(len(queries), layout.num_patches)
@@ -251,16 +248,14 @@ class PublishedGlance:
             self.model.network, self._prefix(seed), question, self.model.layout.flow
         )
 
-    def _by_chunks(self, features: Tensor, measure, chunk: int = 256) -> Tensor:
+    def _by_chunks(
+        self, features: Tensor, measure: Callable[[Tensor], Tensor], chunk: int = 256
+    ) -> Tensor:
         """`measure` of the first code's logits over the flow range, some patches at a time."""
-        flow = self.model.layout.flow.codes
-        return torch.cat(
-            [
-                measure(self.model.network.logits(part, slice(flow.start, flow.stop)))
-                for part in features.split(chunk, 1)
-            ],
-            1,
-        )
+        network, flow = self.model.network, self.model.layout.flow.codes
+        columns = slice(flow.start, flow.stop)
+        parts = [measure(network.logits(part, columns)) for part in features.split(chunk, 1)]
+        return torch.cat(parts, 1)
 
     def _prefix(self, seed: int) -> Cache:
         """Picture and camera, read once; the last reading is kept."""
