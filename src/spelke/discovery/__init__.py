@@ -1,0 +1,1 @@
+"""Pokes to displacement to correlation to segment; affordance; zoom; the whole scene."""
