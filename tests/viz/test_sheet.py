@@ -52,11 +52,15 @@ def test_a_page_grows_with_what_is_found(photo, segment):
     assert all(page.dtype == np.uint8 for page in pages)
 
 
-def test_a_long_caption_is_cut_to_the_width():
+def test_a_long_caption_takes_more_lines_and_stays_on_the_page():
     picture = np.zeros((60, 60, 3), np.uint8)
-    page = draw_contact_sheet([("a very long caption " * 5, picture)], cell_height=120)
-    assert page.shape[1] < 200
-    assert (page[:, -3:] == 255).all()
+    short = draw_contact_sheet([("a caption", picture)], cell_height=120)
+    long = draw_contact_sheet([("a caption that is a little longer", picture)], cell_height=120)
+    endless = draw_contact_sheet([("a caption without an end " * 9, picture)], cell_height=120)
+    word = draw_contact_sheet([("Donaudampfschifffahrtsgesellschaft", picture)], cell_height=120)
+    assert short.shape[0] < long.shape[0] < endless.shape[0] < 2 * short.shape[0]
+    assert short.shape[1] == long.shape[1] == endless.shape[1] == word.shape[1]
+    assert all((page[:, -3:] == 255).all() for page in (short, long, endless, word))
 
 
 def test_many_pictures_make_a_page_wider_than_high(photo):

@@ -47,7 +47,7 @@ def encode_rle(mask: Bool[np.ndarray, "height width"]) -> dict[str, Any]:
             f"expected a (height, width) bool mask, got {mask.dtype} of shape {mask.shape}; "
             "use `mask > 0`"
         )
-    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    encoded: Any = coco_mask.encode(np.asfortranarray(mask, np.uint8))
     return {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
 
 

@@ -76,9 +76,9 @@ class DisEstimator:
             )
         # One object per call: OpenCV keeps the size of the last picture and is not thread-safe.
         preset, finest = _PRESETS[self.preset]
-        method = cv2.DISOpticalFlow_create(preset)
+        method = cv2.DISOpticalFlow.create(preset)
         method.setFinestScale(finest)
-        pairs = method.calc(_grey(first), _grey(second), None)
+        pairs = method.calc(_grey(first), _grey(second), None)  # type: ignore[call-overload]
         return torch.from_numpy(np.ascontiguousarray(pairs.transpose(2, 0, 1))).to(first.device)
 
 

@@ -122,7 +122,7 @@ def _decode_flo(data: bytes, path: Path) -> KnownFlow:
         )
     pairs = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2)
     # NaN compares as false and so counts as unknown.
-    valid = (np.abs(pairs) <= _FLO_UNKNOWN).all(-1)
+    valid = np.all(np.abs(pairs) <= _FLO_UNKNOWN, axis=-1)
     flow = np.where(valid, pairs.transpose(2, 0, 1), 0).astype(np.float32)
     return KnownFlow(flow, valid)
 

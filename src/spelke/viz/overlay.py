@@ -117,7 +117,7 @@ def _paint_segment(canvas: Canvas, mask: Bool[np.ndarray, "height width"], color
     """A tint and an outline: white on a dark rim, so that it shows on any ground."""
     if not mask.any():
         return
-    rows, columns = (_reach(mask.any(axis), 4 * canvas.stroke) for axis in (1, 0))
+    rows, columns = (_reach(np.any(mask, axis), 4 * canvas.stroke) for axis in (1, 0))
     part = Canvas(canvas.pixels[rows, columns], canvas.zoom)
     distance = _distance_to_border(mask[rows, columns])
     part.paint(color, np.clip(distance + 0.5, 0, 1) * _FILL)

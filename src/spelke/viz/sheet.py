@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from spelke.viz.heat import draw_heat
 from spelke.viz.overlay import draw_pokes, draw_segment, draw_segments
 
 _GREY = (112, 116, 126)
+_MAX_LINES = 3
+"""Lines that a note may take."""
 
 
 class Panel(NamedTuple):
@@ -110,38 +113,46 @@ def arrange(
     gap = round(1.2 * size)
     scaled = [panel._replace(picture=_fit(panel.picture, cell_height)) for panel in panels]
     rows = [scaled[start : start + columns] for start in range(0, len(scaled), columns)]
-    above = round(2.0 * size) if any(panel.title for panel in panels) else 0
-    below = round(1.8 * size) if any(panel.note for panel in panels) else 0
     widths = [
-        max(row[column].picture.shape[1] for row in rows if column < len(row))
+        max(_width(row[column], size) for row in rows if column < len(row))
         for column in range(min(columns, len(panels)))
     ]
+    notes = [
+        [_wrap(panel.note, size, width) for panel, width in zip(row, widths, strict=False)]
+        for row in rows
+    ]
+    above = round(2.0 * size) if any(panel.title for panel in panels) else 0
+    below = [round(1.4 * size * max(len(lines) for lines in row)) for row in notes]
     head = round(3.2 * size) if title else 0
-    height = head + gap + len(rows) * (above + cell_height + below + gap)
+    height = head + gap + len(rows) * (above + cell_height + gap) + sum(below)
     page = Canvas(np.full((height, sum(widths) + gap * (len(widths) + 1), 3), 255, np.uint8), 1)
     if title:
         page.text(title, (gap, gap), 1.7 * size)
     top = head + gap
-    for row in rows:
+    for row, row_notes, row_below in zip(rows, notes, below, strict=True):
         left = gap
-        for panel, width in zip(row, widths, strict=False):
-            _set(page, panel, (left, top + above), size, width)
+        for panel, lines, width in zip(row, row_notes, widths, strict=False):
+            _set(page, panel, lines, (left, top + above), size)
             left += width + gap
-        top += above + cell_height + below + gap
+        top += above + cell_height + row_below + gap
     return page.pixels
 
 
-def _set(page: Canvas, panel: Panel, corner: tuple[int, int], size: float, width: int) -> None:
+def _set(
+    page: Canvas, panel: Panel, lines: Sequence[str], corner: tuple[int, int], size: float
+) -> None:
     """Put one panel on the page; `corner` is the left top of its picture."""
     left, top = corner
-    height, own_width = panel.picture.shape[:2]
-    page.pixels[top : top + height, left : left + own_width] = panel.picture
-    if panel.title:
-        title = _shorten(panel.title, 1.25 * size, width)
-        page.text(title, (left, top - 0.45 * size), 1.25 * size, INK, "ls")
-    if panel.note:
-        note = _shorten(panel.note, size, width)
-        page.text(note, (left, top + height + 0.45 * size), size, _GREY, "la")
+    height, width = panel.picture.shape[:2]
+    page.pixels[top : top + height, left : left + width] = panel.picture
+    page.text(panel.title, (left, top - 0.45 * size), 1.25 * size, INK, "ls")
+    for number, line in enumerate(lines):
+        page.text(line, (left, top + height + (0.45 + 1.35 * number) * size), size, _GREY, "la")
+
+
+def _width(panel: Panel, size: float) -> int:
+    """Width of a panel: that of its picture, or of its title where that is longer."""
+    return max(panel.picture.shape[1], math.ceil(measure(panel.title, 1.25 * size)[0]))
 
 
 def _fit(picture: np.ndarray, height: int) -> np.ndarray:
@@ -150,6 +161,19 @@ def _fit(picture: np.ndarray, height: int) -> np.ndarray:
     shrinks = height < picture.shape[0]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     return cv2.resize(picture, (width, height), interpolation=method)
+
+
+def _wrap(text: str, size: float, width: float) -> list[str]:
+    """A text in lines that fit a width, three at most; what does not fit ends in an ellipsis."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and measure(f"{lines[-1]} {word}", size)[0] <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    if len(lines) > _MAX_LINES:
+        lines = [*lines[: _MAX_LINES - 1], " ".join(lines[_MAX_LINES - 1 :])]
+    return [_shorten(line, size, width) for line in lines]
 
 
 def _shorten(text: str, size: float, width: float) -> str:
