@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from spelke.errors import InvalidInput
 from spelke.tokens.layout import (
     CAMERA_VALUES,
+    find_flow_layout,
     flow_layout,
     lras_3d_layout,
     rgb_flow_layout,
@@ -58,3 +59,21 @@ def test_no_token_and_no_position_means_two_things(rows, columns, rgb, flow, has
 def test_an_empty_grid_is_refused():
     with pytest.raises(InvalidInput, match="at least one patch, got 0x4"):
         flow_layout(0, 4)
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 12))
+def test_a_layout_is_found_again_from_its_sizes(side, rgb_bits, flow_bits):
+    codes = {"rgb_codes": 2**rgb_bits, "flow_codes": 2**flow_bits}
+    layout = flow_layout(side, side, **codes)
+    assert find_flow_layout(layout.vocab_size, layout.num_positions, **codes) == layout
+
+
+def test_the_published_layout_is_found_from_its_sizes():
+    found = find_flow_layout(111_616, 22_536, rgb_codes=65_536, flow_codes=32_768)
+    assert found == spelkenet_layout()
+
+
+@pytest.mark.parametrize("positions", [0, 22_535])
+def test_sizes_that_fit_no_layout_are_refused(positions):
+    with pytest.raises(InvalidInput, match=f"num_positions={positions} with 65536 RGB codes"):
+        find_flow_layout(111_616, positions, rgb_codes=65_536, flow_codes=32_768)

@@ -9,6 +9,7 @@ Source: Venkatesh et al. 2025, section 3.1.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from spelke.errors import InvalidInput
@@ -20,6 +21,8 @@ CODES_PER_PATCH = 4
 """A patch is 2x2 codes."""
 CAMERA_VALUES = 7
 """Numbers that describe a camera motion: three angles, a direction and a distance."""
+_PUBLISHED_FLOW_POSITIONS = 12
+"""The published networks set more position ids aside for a flow patch than the five they use."""
 _PADDED_TO = 256
 """The published vocabularies end at a multiple of this."""
 
@@ -130,7 +133,31 @@ def flow_layout(
 
 def spelkenet_layout() -> Layout:
     """The layout of the published flow predictors: 256 pixels, 32x32 patches."""
-    return flow_layout(32, 32, flow_positions=12)
+    return flow_layout(32, 32, flow_positions=_PUBLISHED_FLOW_POSITIONS)
+
+
+def find_flow_layout(
+    vocab_size: int, num_positions: int, *, rgb_codes: int, flow_codes: int
+) -> Layout:
+    """The square flow layout whose sizes are those of a network and its quantizers.
+
+    Raises:
+        InvalidInput: there is none with 10,000 camera values.
+    """
+    for flow_positions in (1 + CODES_PER_PATCH, _PUBLISHED_FLOW_POSITIONS):
+        per_patch = 2 * (1 + CODES_PER_PATCH) + flow_positions
+        side = math.isqrt(max(0, num_positions - 1 - CAMERA_VALUES) // per_patch)
+        if side == 0:
+            continue
+        layout = flow_layout(
+            side, side, rgb_codes=rgb_codes, flow_codes=flow_codes, flow_positions=flow_positions
+        )
+        if (layout.vocab_size, layout.num_positions) == (vocab_size, num_positions):
+            return layout
+    raise InvalidInput(
+        f"no square grid has vocab_size={vocab_size} and num_positions={num_positions} with "
+        f"{rgb_codes} RGB codes and {flow_codes} flow codes; build the layout with `flow_layout`"
+    )
 
 
 def rgb_flow_layout(
