@@ -241,7 +241,9 @@ def _split_channels(planes: Tensor) -> tuple[Tensor, Tensor | None]:
 def _unit_range(planes: np.ndarray) -> np.ndarray:
     """A new float32 array with the values of an image as numbers in [0, 1]."""
     if planes.dtype in (np.uint8, np.uint16):
-        return planes.astype(np.float32) / np.iinfo(planes.dtype).max
+        # Sorted into planes as bytes, which is several times faster than as floats.
+        top = np.float32(np.iinfo(planes.dtype).max)
+        return np.divide(np.ascontiguousarray(planes), top, dtype=np.float32)
     if not np.issubdtype(planes.dtype, np.floating):
         raise InvalidInput(
             f"an image has values of uint8, uint16 or floats in [0, 1], got {planes.dtype}; "

@@ -83,7 +83,7 @@ def draw_segments(
     canvas = Canvas.of(image, zoom)
     masks = [canvas.enlarge_mask(segment.mask) for segment in segments]
     if masks:
-        canvas.dim(_DIM, np.any(masks, 0))
+        canvas.dim(_DIM, np.logical_or.reduce(masks))
     for index in sorted(range(len(masks)), key=lambda index: -masks[index].sum()):
         _paint_segment(canvas, masks[index], PALETTE[index % len(PALETTE)])
     for index, segment in enumerate(segments):
