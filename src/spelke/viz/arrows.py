@@ -53,8 +53,17 @@ def draw_displacement(
     longest = float(lengths.max(initial=0.0)) if longest is None else longest
     if longest <= 0:
         return canvas.pixels
+    _paint_arrows(canvas, cells, starts, longest, _REACH * step)
+    _key(canvas, longest, _REACH * step * canvas.zoom)
+    return canvas.pixels
+
+
+def _paint_arrows(
+    canvas: Canvas, cells: np.ndarray, starts: np.ndarray, longest: float, reach: float
+) -> None:
+    """One arrow per cell that moves; the longest displacement is `reach` picture pixels long."""
     colors = flow_to_image(_unit(cells), 1.0)
-    stretch = _REACH * step / longest
+    lengths = np.hypot(*cells)
     # Short arrows first: the long ones lie on top.
     for row, column in zip(
         *np.unravel_index(np.argsort(lengths, None), lengths.shape), strict=True
@@ -62,7 +71,7 @@ def draw_displacement(
         if lengths[row, column] < _STILL * longest:
             continue
         x, y = starts[:, row, column]
-        dx, dy = cells[:, row, column] * stretch
+        dx, dy = cells[:, row, column] * reach / longest
         color: Color = tuple(int(level) for level in colors[row, column])  # type: ignore[assignment]
         share = min(float(lengths[row, column]) / longest, 1.0)
         canvas.arrow(
@@ -71,8 +80,6 @@ def draw_displacement(
             color,
             canvas.stroke * (1.2 + 1.2 * share),
         )
-    _key(canvas, longest, _REACH * step * canvas.zoom)
-    return canvas.pixels
 
 
 def _pale(canvas: Canvas) -> None:
