@@ -1,0 +1,87 @@
+"""`spelke segment`: what moves when a photo is pushed at a point, or all that could move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from spelke.cli.parse import parse
+from spelke.cli.photos import Answer, PhotoOptions, ask_photos, write_picture
+
+if TYPE_CHECKING:
+    from spelke.discovery.observer import Scene
+    from spelke.types import Segment, Segments
+
+_EXAMPLES = """\
+Examples:
+  spelke segment desk.jpg --point 312 205
+  spelke segment desk.jpg --point 312 205 --point 90 60 --out found
+  spelke segment photos/ "more/**/*.png" --out found --json > found.jsonl"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentOptions(PhotoOptions):
+    """Find what moves together when a photo is pushed.
+
+    For each photo NAME this writes NAME.overlay.png (a picture) and NAME.segments.json (masks,
+    boxes, confidences). Without a point, everything that could move is looked for.
+    """
+
+    point: Annotated[
+        tuple[tuple[float, float], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="X Y")
+    ] = ()
+    """X Y in pixels, from the top-left corner, x to the right; may be given several times."""
+    all: bool = False
+    """Look for everything that could move, besides the points."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb."""
+    options = parse(SegmentOptions, "segment", argv, _EXAMPLES)
+    return ask_photos(options, _asker(options))
+
+
+def _asker(options: SegmentOptions) -> Callable[[Scene, Path, Callable[[str], Path]], Answer]:
+    from spelke.export.coco import segment_record, write_segments
+    from spelke.viz.overlay import draw_segment, draw_segments
+
+    def ask(scene: Scene, photo: Path, place: Callable[[str], Path]) -> Answer:
+        segments = _find(scene, options)
+        pixels = (
+            draw_segment(scene.image, segments[0])
+            if len(segments) == 1
+            else draw_segments(scene.image, segments, numbered=True)
+        )
+        overlay, document = place(".overlay.png"), place(".segments.json")
+        write_picture(overlay, pixels)
+        write_segments(document, photo.name, segments, model=options.model)
+        records = tuple(segment_record(segment) for segment in segments)
+        lines = tuple(_describe(segment) for segment in segments)
+        return Answer((overlay, document), records, lines or ("nothing here would move",))
+
+    return ask
+
+
+def _find(scene: Scene, options: SegmentOptions) -> Segments:
+    from spelke.types import Segments
+
+    found: list[Segment] = []
+    if options.point:
+        found += scene.segments(options.point, options.seed)
+    if options.all or not options.point:
+        found += scene.discover(options.seed)
+    return Segments(scene.image_size, tuple(found))
+
+
+def _describe(segment: Segment) -> str:
+    x, y = segment.point
+    share = segment.area / segment.mask.size
+    remark = f"; {segment.remark}" if segment.remark else ""
+    return (
+        f"at ({x:g}, {y:g}): {segment.area} pixels ({share:.1%}), confidence "
+        f"{segment.confidence:.2f}{remark}"
+    )

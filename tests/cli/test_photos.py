@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from spelke.cli import photos as photos_module
+from spelke.cli.main import BAD_INPUT, OK, SOME_FAILED, main
+from spelke.cli.photos import find_photos, target_stem
+from spelke.errors import InvalidInput, MissingData, Unavailable
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_broken_photo_is_reported_skipped_and_counted(photos, observer, capsys, tmp_path):
+    out = tmp_path / "found"
+    assert main(["segment", str(photos), "--point", "9", "9", "--out", str(out)]) == SOME_FAILED
+    captured = capsys.readouterr()
+    assert "broken.png" in captured.err
+    assert "1 of 3 photos failed" in captured.err
+    assert names(out) == [
+        "attic.overlay.png", "attic.segments.json", "desk.overlay.png", "desk.segments.json",
+    ]  # fmt: skip
+    assert captured.out.split() == [str(out / name) for name in names(out)]
+
+
+def test_the_only_photo_being_broken_is_bad_input(photos, observer, capsys):
+    assert main(["segment", str(photos / "broken.png")]) == BAD_INPUT
+    assert "broken.png" in capsys.readouterr().err
+
+
+def test_results_go_beside_the_photo(photo, observer):
+    assert main(["affordance", str(photo)]) == OK
+    assert names(photo.parent) == ["desk.affordance.npz", "desk.affordance.png", "desk.png"]
+
+
+def test_our_own_pictures_are_not_looked_at(photo, observer):
+    for _ in range(2):
+        assert main(["segment", str(photo.parent), "--all"]) == OK
+    assert observer.looked == 2
+    assert find_photos((photo.parent,)) == [photo]
+
+
+def test_our_own_picture_is_looked_at_when_it_is_named(photo, observer):
+    main(["segment", str(photo)])
+    overlay = photo.with_name("desk.overlay.png")
+    assert find_photos((overlay,)) == [overlay]
+
+
+def test_a_folder_of_results_only_is_missing_data(photo, observer):
+    main(["segment", str(photo)])
+    photo.unlink()
+    with pytest.raises(MissingData, match="only results"):
+        find_photos((photo.parent,))
+
+
+def test_the_same_photo_twice_is_looked_at_once(photo, observer):
+    pattern = str(photo.parent / "*.png")
+    assert main(["segment", str(photo), str(photo.parent), pattern]) == OK
+    assert observer.looked == 1
+
+
+def test_two_photos_for_one_result_are_refused_before_work(photo, observer, capsys):
+    photo.with_suffix(".jpg").write_bytes(photo.read_bytes())
+    assert main(["segment", str(photo.parent)]) == BAD_INPUT
+    assert "would both write" in capsys.readouterr().err
+    assert observer.looked == 0
+
+
+def test_no_photo_is_bad_input(observer, capsys):
+    assert main(["segment"]) == BAD_INPUT
+    assert "no photo was named" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_bad_input(tmp_path, observer, capsys):
+    assert main(["segment", str(tmp_path)]) == BAD_INPUT
+    assert "holds no pictures" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_here_is_bad_input(photo, observer, capsys):
+    assert main(["segment", str(photo), "--device", "warp"]) == BAD_INPUT
+    assert "warp" in capsys.readouterr().err
+
+
+def test_results_without_a_folder_lie_beside_the_photo(tmp_path):
+    assert target_stem(tmp_path / "a.b.jpg", None) == tmp_path / "a.b"
+    assert target_stem(tmp_path / "a.jpg", tmp_path / "out") == tmp_path / "out" / "a"
+
+
+def test_a_full_disk_stops_and_keeps_what_is_done(photos, observer, capsys, monkeypatch):
+    real, count = photos_module.atomic_write, []
+
+    def fills_up(path):
+        count.append(path)
+        if len(count) > 1:
+            raise Unavailable(f"no space left to write {path}")
+        return real(path)
+
+    monkeypatch.setattr(photos_module, "atomic_write", fills_up)
+    (photos / "broken.png").unlink()
+    assert main(["segment", str(photos), "--all"]) == SOME_FAILED
+    assert "no space left" in capsys.readouterr().err
+    assert names(photos) == ["attic.overlay.png", "attic.png", "attic.segments.json", "desk.png"]
+
+
+def test_no_memory_fails_one_photo_only(photos, observer, capsys, monkeypatch):
+    (photos / "broken.png").unlink()
+    look = observer.look
+
+    def big(path):
+        if path.name == "attic.png":
+            raise MemoryError
+        return look(path)
+
+    monkeypatch.setattr(observer, "look", big)
+    assert main(["segment", str(photos), "--all"]) == SOME_FAILED
+    assert "MemoryError" in capsys.readouterr().err
+    assert "desk.segments.json" in names(photos)
+
+
+def test_json_lines_are_alone_on_standard_output(photos, observer, capsys):
+    main(["segment", str(photos), "--point", "9", "9", "--point", "30", "20", "--json"])
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["image"] for record in records] == [
+        str(photos / name) for name in ("attic.png", "attic.png", "desk.png", "desk.png")
+    ]
+
+
+def test_ctrl_c_in_the_middle_keeps_what_is_finished(photos):
+    (photos / "broken.png").unlink()
+    code = f"""
+        import os, signal, sys
+        import spelke
+        sys.path.insert(0, {os.path.dirname(__file__)!r})
+        from conftest import QuickObserver
+        class Slow(QuickObserver):
+            def look(self, path):
+                if path.name == "desk.png":
+                    os.kill(os.getpid(), signal.SIGINT)
+                return super().look(path)
+        spelke.load = lambda name, device=None: Slow()
+        from spelke.cli.main import main
+        sys.exit(main(["segment", {str(photos)!r}, "--all"]))
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 128 + signal.SIGINT, ended.stderr
+    assert "finished is kept" in ended.stderr
+    assert names(photos) == ["attic.overlay.png", "attic.png", "attic.segments.json", "desk.png"]
+
+
+def test_nothing_to_look_at_is_our_error():
+    with pytest.raises(InvalidInput, match="no photo"):
+        find_photos(())
