@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from spelke.worlds.shapes import Thing
@@ -103,7 +104,8 @@ def _floor(rng, look: Look, split: str) -> str:
     if kind in ("photo", "gradient", "polygons", "text", "rings"):
         pixels = _mirrored(pixels)
     if rng.random() < 0.15:
-        pixels = paint_decoys(rng, pixels.repeat(2, 0).repeat(2, 1), split, rng.integers(3, 12))
+        fine = cv2.resize(np.ascontiguousarray(pixels), (2 * _FLOOR_SIDE, 2 * _FLOOR_SIDE))
+        pixels = paint_decoys(rng, fine, split, rng.integers(3, 12))
         span = rng.uniform(0.8, 1.6)
         look.notes += ("decoys",)
     _texture(look, "floor", "2d", pixels)

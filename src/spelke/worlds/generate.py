@@ -168,7 +168,7 @@ def _settled(things: list[Thing], look: Look, size: int) -> tuple[Any, Any, str]
     except ValueError as error:  # a degenerate hull
         raise _Rejected(f"the model does not compile: {error}") from error
     data = load_mujoco().MjData(model)
-    if settle(model, data, things) > 0.01:
+    if settle(model, data) > 0.01:
         raise _Rejected("still moving after settling")
     return model, data, mjcf
 
@@ -239,9 +239,9 @@ def _no_pokes(bodies: int) -> Pokes:
         pixel=np.zeros((0, 2), np.int16),
         body=np.zeros(0, np.int16),
         kind=np.zeros(0, np.uint8),
-        point=np.zeros((0, 3), np.float32),
-        displacement=np.zeros((0, 3), np.float32),
-        duration=np.zeros(0, np.float32),
+        point=np.zeros((0, 3)),
+        displacement=np.zeros((0, 3)),
+        duration=np.zeros(0),
         end_pose=np.zeros((0, bodies, 7)),
         twin_pose=np.zeros((0, bodies, 7)),
         R=np.zeros((0, 3, 3)),
@@ -285,9 +285,9 @@ def _poke(
         pixel=np.array(pixels, np.int16),
         body=np.array([push.body for push in pushes], np.int16),
         kind=np.array([KINDS.index(push.kind) for push in pushes], np.uint8),
-        point=np.array([push.point for push in pushes], np.float32),
-        displacement=np.array([push.displacement for push in pushes], np.float32),
-        duration=np.array([push.duration for push in pushes], np.float32),
+        point=np.array([push.point for push in pushes]),
+        displacement=np.array([push.displacement for push in pushes]),
+        duration=np.array([push.duration for push in pushes]),
         end_pose=np.stack(end),
         twin_pose=np.stack([twin[stops.index(count)] for count in steps]),
         R=np.stack([camera.R for camera in cameras]),

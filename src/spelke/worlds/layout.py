@@ -90,7 +90,7 @@ def filled_tray(rng: np.random.Generator, split: str) -> Cluster:
     vessel = _grounded(_material(rng, vessel))
     floor += vessel.pos[2]
     count = int(rng.integers(1, 5))
-    small = free * {1: 0.5, 2: 0.36, 3: 0.32, 4: 0.28}[count] * rng.uniform(0.75, 1.0)
+    small = free * {1: 0.6, 2: 0.44, 3: 0.4, 4: 0.35}[count] * rng.uniform(0.75, 1.0)
     start = rng.uniform(0, 2 * np.pi)
     held = []
     for index in range(count):

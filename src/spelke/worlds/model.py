@@ -17,6 +17,8 @@ from spelke.worlds.shapes import ROUND, Part, Thing
 TIMESTEP = 0.004
 CONTACT_FREQUENCY = 100.0
 """w of the contacts, rad/s; `CONTACT_FREQUENCY * TIMESTEP` = 0.4."""
+STATIC_ZETA = 0.02
+"""Damping ratio of static surfaces: of two direct contacts the more damped one counts, so the body's."""
 
 
 def direct_solref(zeta: float, frequency: float = CONTACT_FREQUENCY) -> tuple[float, float]:
@@ -47,8 +49,8 @@ def write_mjcf(things: list[Thing], look: Look, size: int, samples: int = 4) -> 
             f'<body name="{index + 1}" pos="{_numbers(thing.pos)}" quat="{_numbers(thing.quat)}">'
             f"{joint}{''.join(geoms)}</body>"
         )
-    stiffness, damping = direct_solref(1.0)
-    # A shadow map no wider than the scene: its texels are what makes shadows jagged.
+    stiffness, damping = direct_solref(STATIC_ZETA)
+    # A narrow shadow map is sharp, but its border, where shadows turn to noise, must lie out of view.
     reach = max(float(np.linalg.norm(thing.outline(), axis=1).max()) for thing in things)
     return f"""<mujoco model="spelke">
 <option timestep="{TIMESTEP}" cone="elliptic" iterations="30" ls_iterations="12">
@@ -57,7 +59,7 @@ def write_mjcf(things: list[Thing], look: Look, size: int, samples: int = 4) -> 
 <statistic extent="1" center="0 0 0.1"/>
 <visual><global offwidth="{size}" offheight="{size}"/>
 <quality shadowsize="1024" offsamples="{samples}"/>
-<map znear="0.02" zfar="30" shadowclip="{1.15 * reach:.3g}" shadowscale="0.6"/>
+<map znear="0.02" zfar="30" shadowclip="{max(1.0, 2 * reach):.3g}" shadowscale="0.6"/>
 <headlight {look.headlight}/></visual>
 <default><geom solref="{stiffness:.6g} {damping:.6g}" solimp="0.95 0.99 0.001 0.5 2"
  condim="4" friction="0.7 0.005 0.0005"/></default>
@@ -84,9 +86,11 @@ def _geom(thing: Thing, part: Part, mesh: str, material: str) -> str:
         if rolls
         else f'friction="{thing.friction:.4g} 0.005 0.0005"'
     )
+    stiffness, damping = direct_solref(thing.zeta if thing.movable else STATIC_ZETA)
     return (
         f'<geom type="{part.kind}" {shape} pos="{_numbers(part.pos)}" quat="{_numbers(part.quat)}" '
-        f'density="{thing.density:.5g}" material="{material}" {contact}/>'
+        f'density="{thing.density:.5g}" material="{material}" {contact} '
+        f'solref="{stiffness:.6g} {damping:.6g}"/>'
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from spelke.worlds.gl import load_mujoco
 from spelke.worlds.model import direct_solref
-from spelke.worlds.shapes import Thing, rotate
+from spelke.worlds.shapes import rotate
 
 KINDS = ("none", "flick", "drag", "held")
 """Kinds of poke; the record stores the index."""
@@ -41,17 +41,17 @@ class Push:
     duration: float
 
 
-def settle(
-    model: Any, data: Any, things: Sequence[Thing], seconds: float = 1.4, quiet: float = 0.01
-) -> float:
-    """Let a scene come to rest with fully damped contacts, then give contacts their own damping.
+def settle(model: Any, data: Any, seconds: float = 1.4, quiet: float = 0.01) -> float:
+    """Let a scene come to rest with fully damped contacts, then give contacts their own damping back.
 
     Stops early once everything is slower than a tenth of `quiet`.
 
     Returns:
-        The largest remaining speed of a body, m/s and rad/s * 0.1 m.
+        The largest remaining speed of a body: m/s, or rad/s times 0.1 m.
     """
     mujoco = load_mujoco()
+    own = model.geom_solref.copy()
+    model.geom_solref[:] = direct_solref(1.0)
     chunk = 50
     speed = np.inf
     for _ in range(max(1, round(seconds / model.opt.timestep / chunk))):
@@ -59,9 +59,7 @@ def settle(
         speed = _speed(model, data)
         if speed < 0.1 * quiet:
             break
-    for body, thing in enumerate(things, start=1):
-        start = model.body_geomadr[body]
-        model.geom_solref[start : start + model.body_geomnum[body]] = direct_solref(thing.zeta)
+    model.geom_solref[:] = own
     return speed
 
 
@@ -143,10 +141,11 @@ def roll(
         mass: (N,) carried masses at the saved state (`carried_mass`), computed if not given.
 
     Returns:
-        (len(record) or 1, N, 7) poses.
+        (len(record) or 1, N, 7) poses; NaN if the simulation became unstable.
     """
     mujoco = load_mujoco()
     restore_state(model, data, state)
+    trouble = _trouble(data)
     finger = None
     if push is not None:
         mass = carried_mass(model, data) if mass is None else mass
@@ -165,7 +164,15 @@ def roll(
             if step + 1 in wanted:
                 found[step + 1] = _fresh_poses(model, data)
         data.xfrc_applied[:] = 0
-    return np.stack([found[stop] for stop in (record if len(record) else [steps])])
+    answer = np.stack([found[stop] for stop in (record if len(record) else [steps])])
+    return answer if _trouble(data) == trouble else np.full_like(answer, np.nan)
+
+
+def _trouble(data: Any) -> int:
+    """How often MuJoCo met a bad number so far; it resets the scene when it does."""
+    kinds = load_mujoco().mjtWarning
+    bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
+    return sum(int(data.warning[kind].number) for kind in bad)
 
 
 def _fresh_poses(model: Any, data: Any) -> np.ndarray:
@@ -207,7 +214,10 @@ class _Finger:
         rotation = data.ximat[body].reshape(3, 3)
         self.inertia = rotation @ np.diag(model.body_inertia[body]) @ rotation.T
         self.inertia *= mass / self.own
-        self.felt = mass * self._felt_share(com)
+        share = self._felt_share(com)
+        self.felt = mass * max(0.3, share)
+        self.soft = self._softening(self.felt / (self.own * share))
+        self.soft_turn = self._softening(mass / self.own)
         self.impulse = self._impulse(model, data)
 
     def _felt_share(self, com: np.ndarray) -> float:
@@ -217,7 +227,15 @@ class _Finger:
         along = self.push.displacement / max(np.linalg.norm(self.push.displacement), 1e-9)
         lever = _cross(self.start - com, along)
         turning = self.mass * lever @ np.linalg.solve(self.inertia, lever)
-        return max(0.3, 1 / (1 + turning))
+        return 1 / (1 + turning)
+
+    def _softening(self, ratio: float) -> float:
+        """Factor of a semi-implicit spring: stable even where the load does not follow the light body.
+
+        Sized for the load, the explicit spring and damper would be `ratio` times too stiff for the body alone.
+        """
+        damping = 2 * _FINGER_ZETA * _DRAG_FREQUENCY * self.dt
+        return 1 / (1 + ratio * (damping + (_DRAG_FREQUENCY * self.dt) ** 2))
 
     def _impulse(self, model: Any, data: Any) -> np.ndarray:
         distance = float(np.linalg.norm(self.push.displacement))
@@ -247,7 +265,7 @@ class _Finger:
         pull = _DRAG_FREQUENCY**2 * (self.start + place * self.push.displacement - point)
         pull += 2 * _FINGER_ZETA * _DRAG_FREQUENCY * (pace * self.push.displacement - velocity)
         pull *= min(1.0, _MAX_ACCELERATION / max(np.linalg.norm(pull), 1e-9))
-        force = self.felt * pull
+        force = self.felt * self.soft * pull
         if self.push.kind == "held":
             if self.push.displacement[2] > 0:
                 force[2] += self.mass * 9.81
@@ -276,4 +294,4 @@ class _Finger:
         if aw * bw + ax * bx + ay * by + az * bz < 0:
             axis = -axis
         pull = 2 * _DRAG_FREQUENCY**2 * axis - 2 * _FINGER_ZETA * _DRAG_FREQUENCY * spin
-        return self.inertia @ pull
+        return self.soft_turn * (self.inertia @ pull)

@@ -22,8 +22,8 @@ class Pokes:
     Attributes:
         pixel: (K, 2) int16, poked pixel (x, y).
         body: (K,) int16. kind: (K,) uint8, index into `physics.KINDS`.
-        point: (K, 3) float32, touched point, world metres.
-        displacement: (K, 3) float32, where the finger went, metres. duration: (K,) float32, seconds.
+        point: (K, 3) float64, touched point, world metres.
+        displacement: (K, 3) float64, where the finger went, metres. duration: (K,) float64, seconds.
         end_pose: (K, N, 7) float64, position and quaternion of every body when the response was read.
         twin_pose: (K, N, 7) float64, the same without the poke.
         R, p: (K, 3, 3), (K, 3) float64, camera of the after-frame.

@@ -99,15 +99,18 @@ def wood(rng: np.random.Generator, side: int) -> np.ndarray:
 def _cells(rng: np.random.Generator, side: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Distances to the nearest and second nearest of `count` points on the torus, and the nearest's index."""
     points = rng.random((count, 2), np.float32)
-    x, y = _axes(side // 2)
-    dx = np.abs(x[..., None] - points[:, 0])
-    dy = np.abs(y[..., None] - points[:, 1])
-    squared = np.minimum(dx, 1 - dx) ** 2 + np.minimum(dy, 1 - dy) ** 2
-    nearest = squared.argmin(-1)
-    two = np.sqrt(np.partition(squared, 1, axis=-1)[..., :2])
-    grow = (side, side)
-    index = cv2.resize(nearest.astype(np.uint8), grow, interpolation=cv2.INTER_NEAREST)
-    return cv2.resize(two, grow, interpolation=cv2.INTER_LINEAR), index
+    line = np.arange(side, dtype=np.float32)[:, None] / side
+    dx, dy = np.abs(line - points[:, 0]), np.abs(line - points[:, 1])
+    dx, dy = np.minimum(dx, 1 - dx) ** 2, np.minimum(dy, 1 - dy) ** 2
+    best = np.full((side, side), np.inf, np.float32)
+    second, index = best.copy(), np.zeros((side, side), np.uint8)
+    for number in range(count):
+        squared = dy[:, number, None] + dx[None, :, number]
+        nearer = squared < best
+        second = np.where(nearer, best, np.minimum(second, squared))
+        best = np.where(nearer, squared, best)
+        index[nearer] = number
+    return np.sqrt(np.stack([best, second], -1)), index
 
 
 def worley(rng: np.random.Generator, side: int) -> np.ndarray:
