@@ -72,7 +72,7 @@ def stack(rng: np.random.Generator, split: str) -> Cluster:
         kind = FLAT[split][rng.integers(len(FLAT[split]))]
         if last and rng.random() < 0.25:
             kind = ""
-        thing = _material(rng, draw_primitive(rng, split, scale, kind))
+        thing = _material(rng, _squat(rng, split, scale, kind))
         lean = rng.uniform(-0.12, 0.12, 2) * scale if level else np.zeros(2)
         turn = quat_about((0, 0, 1), rng.uniform(0, 2 * np.pi))
         thing = replace(thing, quat=tuple(turn), family="stacks", pos=(lean[0], lean[1], 0.0))
@@ -81,6 +81,16 @@ def stack(rng: np.random.Generator, split: str) -> Cluster:
         scale *= rng.uniform(0.65, 1.0)
         pile.append(thing)
     return pile
+
+
+def _squat(rng: np.random.Generator, split: str, scale: float, kind: str) -> Thing:
+    """A primitive that is not much higher than wide, so that it stands and can carry."""
+    for _ in range(8):
+        thing = draw_primitive(rng, split, scale, kind)
+        extent = np.ptp(thing.outline(), axis=0)
+        if extent[2] <= 1.3 * min(extent[:2]):
+            break
+    return thing
 
 
 def filled_tray(rng: np.random.Generator, split: str) -> Cluster:

@@ -197,7 +197,7 @@ class _Finger:
 
     A drag pulls a body-fixed point after a min-jerk target `P + d (10 s^3 - 15 s^4 + 6 s^5)` with a spring
     and damper sized for the mass that the point feels; a held body is led by its centre of mass, its
-    orientation kept by a rotational spring and damper, and its weight carried while it is lifted.
+    orientation kept by a rotational spring and damper, and its weight carried by the grasp.
     """
 
     def __init__(self, model: Any, data: Any, push: Push, mass: float) -> None:
@@ -267,8 +267,7 @@ class _Finger:
         pull *= min(1.0, _MAX_ACCELERATION / max(np.linalg.norm(pull), 1e-9))
         force = self.felt * self.soft * pull
         if self.push.kind == "held":
-            if self.push.displacement[2] > 0:
-                force[2] += self.mass * 9.81
+            force[2] += self.mass * 9.81
             applied[:3], applied[3:] = force, self._righting(data, spin)
         else:
             applied[:3], applied[3:] = force, _cross(point - com, force)
