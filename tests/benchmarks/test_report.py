@@ -10,7 +10,7 @@ from spelke.benchmarks.report import draw_table, rows_of
 
 
 def answers_with(items, masks_of):
-    return {item.key: Answer(item.key, masks_of(item), 0.5) for item in items}
+    return {item.key: Answer(item.key, "f", masks_of(item), 0.5) for item in items}
 
 
 def test_truth_scores_one_in_every_family_and_over_all(items):
@@ -30,7 +30,7 @@ def test_the_instance_is_not_the_segment_where_things_carry_things(items):
 
 def test_pictures_without_an_answer_score_zero_and_are_counted(items):
     answers = answers_with(items[:3], lambda item: item.segments)
-    answers[items[3].key] = Answer(items[3].key, None, 0.1, "ValueError: no")
+    answers[items[3].key] = Answer(items[3].key, "f", None, 0.1, "ValueError: no")
     singles, stacks, total = rows_of("m", items, answers)
     assert (singles.num_failed, stacks.num_failed, total.num_failed) == (0, 3, 3)
     assert stacks.summary.average_recall == 0

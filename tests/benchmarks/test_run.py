@@ -15,11 +15,10 @@ def test_every_picture_is_answered_once_and_a_second_run_asks_nothing(items, tmp
 
     contestant = Contestant("perfect", "1", answer)
     first = answer_all(contestant, items[:4], tmp_path)
-    # Another set: the fingerprint covers all of its pictures.
-    assert sorted(first.answers) == sorted(asked)
+    assert list(first.answers_to(items)) == asked
     again = answer_all(contestant, items[:4], tmp_path)
     assert len(asked) == 4
-    assert np.array_equal(again.answers[items[0].key].masks, items[0].segments)
+    assert np.array_equal(again.answers_to(items)[items[0].key].masks, items[0].segments)
 
 
 def test_a_run_goes_on_where_it_was_stopped(items, tmp_path):
@@ -45,13 +44,13 @@ def test_a_model_that_fails_on_one_picture_is_written_down_and_the_rest_is_done(
         return item.segments
 
     file = answer_all(Contestant("m", "1", answer), items, tmp_path)
-    assert file.answers[items[1].key].error == "ValueError: cannot look"
-    assert file.missing([item.key for item in items]) == [items[1].key]
+    assert file.answers_to(items)[items[1].key].error == "ValueError: cannot look"
+    assert file.missing(items) == [items[1]]
 
 
 def test_answers_of_the_wrong_shape_are_a_failure_of_the_model(items, tmp_path):
     file = answer_all(Contestant("m", "1", lambda item: item.segments[:1]), items[:1], tmp_path)
-    assert "answered masks of shape (1, 96, 96)" in file.answers[items[0].key].error
+    assert "answered masks of shape (1, 96, 96)" in file.answers_to(items)[items[0].key].error
 
 
 def test_a_full_disk_stops_the_run(items, tmp_path):

@@ -39,7 +39,7 @@ class BaselineSettings:
 
     working_size: int = 256
     """Longer side in pixels at which the baselines work; smaller pictures are not enlarged."""
-    disc_radius: float = 22.0
+    disc_radius: float = 30.0
     """Radius in pixels of the mean object, as a disc."""
     flood_tolerance: float = 12.0
     """Flood fill: greatest CIELAB distance (Delta E 1976) from the colour at the point."""
@@ -51,6 +51,8 @@ class BaselineSettings:
     """Random walker: how much colour edges hinder the walk."""
     walker_reach: float = 2.5
     """Random walker: everything farther than this many mean radii is background."""
+    grabcut_radius: float = 1.0
+    """GrabCut: radius of the probable foreground, in mean radii."""
     grabcut_reach: float = 2.0
     """GrabCut: everything farther than this many mean radii is surely background."""
 
@@ -112,7 +114,7 @@ def grabcut(image: Image, points: Points, settings: BaselineSettings) -> Masks:
         distance = distance_from((x, y), image.shape[:2])
         guess = np.full(distance.shape, cv2.GC_PR_BGD, np.uint8)
         guess[distance > settings.disc_radius * settings.grabcut_reach] = cv2.GC_BGD
-        guess[distance <= settings.disc_radius] = cv2.GC_PR_FGD
+        guess[distance <= settings.disc_radius * settings.grabcut_radius] = cv2.GC_PR_FGD
         guess[distance <= 3] = cv2.GC_FGD
         if not np.isin(guess, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():  # OpenCV needs both
             masks[row] = True

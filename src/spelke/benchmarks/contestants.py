@@ -5,15 +5,14 @@ Entry point: `contestant(name)`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spelke.benchmarks.baselines import METHODS, Baseline
+from spelke.benchmarks.identity import digest_of, digest_of_checkpoint, digest_of_code
 from spelke.benchmarks.test_set import TestItem
 from spelke.errors import UnknownName
 
@@ -41,7 +40,7 @@ class Contestant:
 def baseline_contestant(name: str) -> Contestant:
     """One of the baselines, with its tuned parameters."""
     baseline = Baseline(name)
-    identity = hashlib.sha256(repr(baseline).encode()).hexdigest()[:12]
+    identity = digest_of(baseline, digest_of_code("spelke.benchmarks.baselines"))
     return Contestant(name, identity, lambda item: baseline.segment_points(item.image, item.points))
 
 
@@ -83,26 +82,13 @@ def contestant(name: str, device: str | None = None) -> Contestant:
 
 def _checkpoint(name: str, device: str | None) -> Contestant:
     import spelke
+    from spelke.weights.load import find_folder
 
     try:
-        observer = spelke.load(name, device=device)
+        folder = find_folder(name)
     except UnknownName as error:
-        known = ", ".join([*METHODS, ORACLE])
-        raise UnknownName(f"{error}. Baselines are {known}") from error
-    return observer_contestant(Path(name).name, observer, weights_identity(observer, name))
-
-
-def weights_identity(observer: Any, name: str) -> str:
-    """Twelve hexadecimal digits of everything that a checkpoint's answers depend on."""
-    import torch
-
-    digest = hashlib.sha256(repr(getattr(observer, "settings", None)).encode())
-    for module in _modules_of(observer):
-        for key, tensor in module.state_dict().items():
-            digest.update(key.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:12]
-
-
-def _modules_of(observer: Any) -> list[Any]:
-    raise NotImplementedError
+        raise UnknownName(f"{error}. Baselines are {', '.join([*METHODS, ORACLE])}") from error
+    observer = spelke.load(name, device=device)
+    code = digest_of_code("spelke.discovery", "spelke.rollout", "spelke.tokens")
+    identity = digest_of(digest_of_checkpoint(folder), code)
+    return observer_contestant(folder.name, observer, identity)

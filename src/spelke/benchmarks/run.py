@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spelke.benchmarks.answers import Answer, AnswerFile
 from spelke.benchmarks.contestants import Contestant
-from spelke.benchmarks.test_set import TestItem, fingerprint_of
+from spelke.benchmarks.test_set import TestItem
 from spelke.errors import InvalidInput, Unavailable
 
 Track = Callable[[Sequence[TestItem], str], Iterable[TestItem]]
@@ -38,9 +38,8 @@ def answer_all(
         Unavailable: the disk is full.
     """
     path = Path(folder) / f"{contestant.name}.jsonl"
-    file = AnswerFile(path, contestant.name, contestant.identity, fingerprint_of(items))
-    wanted = set(file.missing([item.key for item in items]))
-    todo = [item for item in items if item.key in wanted]
+    file = AnswerFile(path, contestant.name, contestant.identity)
+    todo = file.missing(items)
     for item in track(todo, contestant.name) if track else todo:
         file.add(answer_one(contestant, item))
     return file
@@ -59,6 +58,7 @@ def answer_one(contestant: Contestant, item: TestItem) -> Answer:
     except (Unavailable, MemoryError):
         raise
     except Exception as error:
-        elapsed = time.perf_counter() - start
-        return Answer(item.key, None, elapsed, f"{type(error).__name__}: {error}")
-    return Answer(item.key, masks.astype(bool), time.perf_counter() - start)
+        elapsed = round(time.perf_counter() - start, 4)
+        return Answer(item.key, item.fingerprint, None, elapsed, f"{type(error).__name__}: {error}")
+    elapsed = round(time.perf_counter() - start, 4)
+    return Answer(item.key, item.fingerprint, masks.astype(bool), elapsed)

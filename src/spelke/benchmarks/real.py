@@ -1,0 +1,139 @@
+"""Real photographs with masks: a folder that the user names, listed by its manifest.
+
+`segments_manifest.json` in that folder lists pictures, masks and one click point for each movable
+thing (see `read_photos` for the fields). Nothing of it is part of this project; what is absent is
+skipped by name. Families are the sources, because who drew a mask decides what it is worth.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from spelke.benchmarks.baselines import component_at
+from spelke.benchmarks.test_set import TestItem
+from spelke.data.image import read_image
+from spelke.errors import BadFile, InvalidInput, MissingData, SpelkeError
+
+MANIFEST = "segments_manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """Pictures that could be read, and those that could not.
+
+    Attributes:
+        items: with the masks as truth; there is no oracle, the instances are the truth again.
+        skipped: picture to the reason.
+    """
+
+    items: list[TestItem]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def read_photos(folder: str | os.PathLike[str], sources: tuple[str, ...] = ()) -> Photos:
+    """Read the pictures of a manifest.
+
+    An entry of `items` names `image`, `mask` (a grey or palette PNG of the same size), `source`,
+    `ignore_value` (mask value that counts for nothing, or null) and `segments`, each with
+    `value` (of its pixels in the mask), `click_xy` and, if several things share a value,
+    `component_of_value`: the segment is then the edge-connected part that holds the click, after
+    a 3 x 3 opening.
+
+    Args:
+        folder: holds `segments_manifest.json`; paths in it are relative to it.
+        sources: only these, or all.
+
+    Raises:
+        MissingData: no manifest, no such source, or none of its pictures is there.
+        BadFile: the manifest is not what is described here.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise MissingData(f"no {MANIFEST} in {folder}: name the folder that holds it")
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["items"]
+        known = {entry["source"] for entry in entries}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadFile(f"{path} is not a manifest of segments: {error!r}") from error
+    unknown = sorted(set(sources) - known)
+    if unknown:
+        raise MissingData(
+            f"no source {', '.join(unknown)} in {path}; it has {', '.join(sorted(known))}"
+        )
+    photos = Photos([])
+    for entry in entries:
+        if sources and entry["source"] not in sources:
+            continue
+        name = str(entry.get("image"))
+        try:
+            photos.items.append(read_photo(folder, entry))
+        except (SpelkeError, OSError) as error:
+            photos.skipped[name] = str(error)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadFile(f"{path}: the entry of {name} is incomplete: {error!r}") from error
+    if not photos.items:
+        reason = next(iter(photos.skipped.values()), "it lists none")
+        raise MissingData(f"no picture of {path} can be read: {reason}")
+    return photos
+
+
+def read_photo(folder: Path, entry: Mapping[str, Any]) -> TestItem:
+    """Read one entry of a manifest; see `read_photos`.
+
+    Raises:
+        MissingData, BadFile: the picture or its mask is absent or unreadable.
+        InvalidInput: they do not fit each other.
+    """
+    picture = read_image(folder / entry["image"])
+    image = (picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    values = _read_mask(folder / entry["mask"])
+    if values.shape != image.shape[:2]:
+        raise InvalidInput(
+            f"{entry['mask']} has (height, width) {values.shape}, its picture {image.shape[:2]}"
+        )
+    segments = [_segment(values, segment) for segment in entry["segments"]]
+    masks = np.array(segments, bool).reshape(-1, *values.shape)
+    ignore = np.zeros_like(masks)
+    if entry.get("ignore_value") is not None:
+        ignore |= values == entry["ignore_value"]
+    return TestItem(
+        key=entry["image"].replace("/", "|"),
+        family=entry["source"],
+        image=image,
+        points=np.array([segment["click_xy"] for segment in entry["segments"]]).reshape(-1, 2),
+        segments=masks,
+        ignore=ignore & ~masks,
+        instances=masks,
+    )
+
+
+def _segment(values: np.ndarray, segment: Mapping[str, Any]) -> np.ndarray:
+    mask = values == segment["value"]
+    if not segment.get("component_of_value"):
+        return mask
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    x, y = segment["click_xy"]
+    return component_at(opened.astype(bool), (int(x), int(y)))
+
+
+def _read_mask(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise MissingData(f"there is no mask {path}")
+    try:
+        with Image.open(path) as file:
+            values = np.array(file)  # palette images give their indices
+    except (OSError, ValueError) as error:
+        raise BadFile(f"{path} cannot be read as a mask: {error}") from error
+    if values.ndim != 2:
+        raise BadFile(f"{path} must be a grey or palette picture, it has shape {values.shape}")
+    return values
