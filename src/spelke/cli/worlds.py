@@ -1,29 +1,52 @@
-"""`spelke worlds make` and `spelke worlds show`: physical scenes with exact truth, made and looked at."""
+"""`spelke worlds make|show`: physical scenes with exact truth, made and looked at.
+
+Progress and remarks go to standard error. Exit status: 0; 2 for bad input or a missing library.
+"""
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
+import shutil
+import signal
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from spelke.errors import InvalidInput, SpelkeError
+from spelke.cli.parse import parse
+from spelke.data.worlds import (
+    decode,
+    hdf5_keys,
+    read_scenes,
+    read_shards,
+    write_hdf5,
+    write_shard,
+)
+from spelke.errors import BadFile, InvalidInput, MissingData, SpelkeError
 from spelke.worlds.generate import SceneOptions, make_scene
 from spelke.worlds.layout import FAMILIES
+from spelke.worlds.scene import WorldScene
+
+_EXAMPLES = """\
+Examples:
+  spelke worlds make shards --scenes 20000 --workers 8 --no-after-frames
+  spelke worlds make test.h5 --scenes 200 --split test --format hdf5 --groups
+  spelke worlds show shards/train-000000000.tar --out sheet.png
+  spelke worlds show 7 --count 3"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Make:
-    """Make scenes: WebDataset shards for training, or one HDF5 file for evaluation.
+    """Make scenes: shards for training, or one HDF5 file for evaluation.
 
-    Shards that are already there and whole are kept, so the same command resumes. Ctrl-C leaves whole
-    shards only. The scenes depend on the seed and on nothing else, not on the number of workers.
+    What is already there and whole is kept, so the same command resumes; Ctrl-C leaves whole shards only.
+    A scene depends on its seed, not on the number of workers.
     """
 
     out: tyro.conf.Positional[Path]
@@ -35,163 +58,235 @@ class Make:
     families: tuple[str, ...] = FAMILIES
     """Scene families to draw from."""
     workers: int = 2
-    """Processes; one per core."""
+    """Processes; one for each core."""
     pokes: int = 8
-    """Pokes for each scene."""
+    """Pokes of each scene."""
     size: int = 256
-    """Side of the image, pixels."""
+    """Side of the image in pixels."""
     seed: int = 0
     """Scene number i is drawn from seed + i."""
     format: Literal["webdataset", "hdf5"] = "webdataset"
     """webdataset: .tar shards. hdf5: one file."""
-    groups: int = 0
-    """Label Spelke groups by simulation with this many drag directions (8 for evaluation); 0: no labels."""
+    groups: bool = False
+    """Label Spelke groups by simulation (half a second a scene)."""
+    directions: int = 8
+    """Drags of each body for its group."""
     after_frames: bool = True
     """Render what each poke leads to."""
     shard_size: int = 500
     """Scenes in one shard."""
 
+    def run(self) -> int:
+        """Make what is missing."""
+        for name in ("scenes", "workers", "shard_size", "directions"):
+            if getattr(self, name) < 1:
+                option = name.replace("_", "-")
+                raise InvalidInput(f"--{option} must be at least 1, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise InvalidInput(f"--seed must not be negative, got {self.seed}")
+        jobs = list(self._jobs())
+        if self.format == "hdf5" and self._joined(jobs):
+            print(f"{self.out} is there already, with all scenes", file=sys.stderr)
+            return 0
+        todo = [job for job in jobs if not job.is_done()]
+        missing = sum(job.count for job in todo)
+        if missing < self.scenes:
+            print(f"{self.scenes - missing} scenes are there already", file=sys.stderr)
+        started = time.monotonic()
+        if todo:
+            make_scene(todo[0].first, todo[0].options)  # fails here if this machine cannot render
+            _run(todo, self.workers)
+        if self.format == "hdf5":
+            self._join(jobs)
+        speed = missing / max(time.monotonic() - started, 1e-9)
+        print(f"{self.scenes} scenes in {self.out} ({speed:.1f} scenes/s)", file=sys.stderr)
+        return 0
 
-def make(command: Make) -> int:
-    """Run `spelke worlds make`."""
-    if command.scenes < 1 or command.workers < 1 or command.shard_size < 1:
-        raise InvalidInput("--scenes, --workers and --shard-size must be at least 1")
-    if command.seed < 0:
-        raise InvalidInput(f"--seed must not be negative, got {command.seed}")
-    options = SceneOptions(
-        families=command.families,
-        split=command.split,
-        size=command.size,
-        pokes=command.pokes,
-        after_frames=command.after_frames,
-        groups=command.groups,
-    )
-    make_scene(command.seed, options)  # fails here, clearly, if this machine cannot render
-    jobs = list(_jobs(command, options))
-    started, before = time.monotonic(), 0
-    todo = []
-    for job in jobs:
-        if job.finished():
-            before += job.count
-        else:
-            todo.append(job)
-    if before:
-        print(f"{before} scenes are there already", file=sys.stderr)
-    _run(todo, command.workers)
-    if command.format == "hdf5":
-        _join(jobs, command.out)
-    made = command.scenes - before
-    seconds = time.monotonic() - started
-    print(
-        f"{command.scenes} scenes in {command.out} "
-        f"({made} made in {seconds:.0f} s, {made / max(seconds, 1e-9):.1f} scenes/s)",
-        file=sys.stderr,
-    )
-    return 0
+    def _jobs(self) -> Iterator[_Job]:
+        options = SceneOptions(
+            families=self.families,
+            split=self.split,
+            size=self.size,
+            pokes=self.pokes,
+            after_frames=self.after_frames,
+            groups=self.directions if self.groups else 0,
+        )
+        folder, step = self.out, self.shard_size
+        if self.format == "hdf5":
+            if folder.suffix not in (".h5", ".hdf5"):
+                raise InvalidInput(f"an HDF5 file must end in .h5 or .hdf5, got {folder}")
+            folder, step = self._parts(), min(step, 20)
+        elif folder.suffix in (".h5", ".hdf5", ".tar") or folder.is_file():
+            raise InvalidInput(f"shards need a folder, got {folder}; for a file: --format hdf5")
+        for start in range(0, self.scenes, step):
+            first = self.seed + start
+            path = folder / f"{self.split}-{first:09d}.tar"
+            yield _Job(path, first, min(step, self.scenes - start), options)
+
+    def _parts(self) -> Path:
+        return self.out.with_name(f".{self.out.name}.parts")
+
+    def _joined(self, jobs: list[_Job]) -> bool:
+        if not self.out.is_file():
+            return False
+        wanted = [key for job in jobs for key in job.keys()]  # noqa: SIM118
+        if hdf5_keys(self.out) == wanted:
+            return True
+        raise InvalidInput(f"{self.out} holds other scenes; name another file or remove it")
+
+    def _join(self, jobs: list[_Job]) -> None:
+        records = read_shards([job.path for job in jobs])
+        write_hdf5(self.out, ((record["__key__"].decode(), decode(record)) for record in records))
+        shutil.rmtree(self._parts())
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One shard: scenes `first` to `first + count`."""
+    """One shard: the scenes of seeds `first` to `first + count - 1`."""
 
     path: Path
     first: int
     count: int
     options: SceneOptions
 
-    def finished(self) -> bool:
-        from spelke.data.worlds import count_shard
-
-        return count_shard(self.path) == self.count
-
-    def scenes(self) -> Iterator[tuple[str, object]]:
+    def keys(self) -> Iterator[str]:
         for seed in range(self.first, self.first + self.count):
-            yield f"{self.options.split}-{seed:09d}", make_scene(seed, self.options)
+            yield f"{self.options.split}-{seed:09d}"
+
+    def is_done(self) -> bool:
+        """Whether the shard is there, whole, and made with these options."""
+        try:
+            records = list(read_shards([self.path]))
+            first = decode(records[0]) if records else None
+        except (MissingData, BadFile):
+            return False
+        if first is None or [record["__key__"].decode() for record in records] != list(self.keys()):
+            return False
+        made = (first.ids.shape[0], len(first.pokes), first.pokes.rgb is not None)
+        options = self.options
+        if made != (options.size, options.pokes, options.after_frames) or (
+            (first.carry is not None) != bool(options.groups)
+        ):
+            raise InvalidInput(
+                f"{self.path} was made with other options (size, pokes and after-frames {made}); "
+                "name another folder, or remove it"
+            )
+        return True
+
+    def make(self) -> None:
+        """Make and write the shard."""
+
+        def scenes() -> Iterator[tuple[str, WorldScene]]:
+            for number, key in enumerate(self.keys()):
+                yield key, make_scene(self.first + number, self.options)
+                if _made is not None:
+                    with _made.get_lock():
+                        _made.value += 1
+
+        write_shard(self.path, scenes())
 
 
-def _jobs(command: Make, options: SceneOptions) -> Iterator[_Job]:
-    folder = command.out
-    size = command.shard_size
-    if command.format == "hdf5":
-        folder = command.out.with_name(command.out.name + ".parts")
-        size = min(size, max(1, -(-command.scenes // (4 * command.workers))))
-    elif folder.suffix in (".h5", ".hdf5", ".tar") or folder.is_file():
-        raise InvalidInput(f"{folder} must be a folder for shards; for one file: --format hdf5")
-    for start in range(0, command.scenes, size):
-        first = command.seed + start
-        path = folder / f"{command.split}-{first:09d}.tar"
-        yield _Job(path, first, min(size, command.scenes - start), options)
+_made: Any = None
+"""Scenes made so far by all workers; set in each worker."""
 
 
-def _make_shard(job: _Job, ticks) -> int:
-    from spelke.data.worlds import write_shard
-
-    def ticking():
-        for pair in job.scenes():
-            yield pair
-            ticks.put(1)
-
-    return write_shard(job.path, ticking())
+def _start_worker(made: Any) -> None:
+    global _made  # noqa: PLW0603
+    _made = made
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # An ordinary exit, so that the half-written shard is removed.
+        signal.signal(number, lambda *_: sys.exit(1))
 
 
 def _run(jobs: list[_Job], workers: int) -> None:
-    """Make shards side by side, with a progress bar on stderr."""
+    """Make shards side by side, with a progress bar on standard error."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import Progress
 
-    if not jobs:
-        return
-    context = multiprocessing.get_context("spawn")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    total = sum(job.count for job in jobs)
-    with (
-        context.Manager() as manager,
-        Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar,
-    ):
-        ticks = manager.Queue()
-        task = bar.add_task("scenes", total=total)
-        pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context)
+    context = multiprocessing.get_context("spawn")  # forking a process with a GL context can hang
+    made = context.Value("q", 0)
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), context, initializer=_start_worker, initargs=(made,)
+    )
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("scenes", total=sum(job.count for job in jobs))
+        started = time.monotonic()
         try:
-            waiting: set[Future[int]] = {pool.submit(_make_shard, job, ticks) for job in jobs}
-            started, done = time.monotonic(), 0
+            waiting = {pool.submit(job.make) for job in jobs}
             while waiting:
                 finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                while not ticks.empty():
-                    done += ticks.get()
-                speed = done / (time.monotonic() - started)
-                bar.update(task, completed=done, description=f"{speed:.1f} scenes/s")
+                speed = made.value / (time.monotonic() - started)
+                bar.update(task, completed=made.value, description=f"{speed:.1f} scenes/s")
                 for future in finished:
                     future.result()
         except BaseException:
-            for process in list((pool._processes or {}).values()):
+            for process in multiprocessing.active_children():
                 process.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
             raise
         pool.shutdown()
 
 
-def main(argv: list[str]) -> int:
-    """Run `spelke worlds ...`.
+@dataclass(frozen=True, kw_only=True)
+class Show:
+    """Draw scenes on one sheet: picture, bodies, group, poke, flow, and how well it all fits."""
 
-    Returns:
-        0; 2 for bad input or a missing library; 130 after Ctrl-C.
-    """
-    parsed = tyro.cli(Make, args=argv[1:], prog="spelke worlds make")
-    try:
-        return make(parsed)
-    except KeyboardInterrupt:
-        print("stopped; finished shards are whole", file=sys.stderr)
-        return 130
-    except SpelkeError as error:
-        print(f"spelke worlds: {error}", file=sys.stderr)
-        return 2
+    source: tyro.conf.Positional[str]
+    """A .tar shard, a folder of shards, an .h5 file, or a seed (a whole number)."""
+    out: Path = Path("worlds.png")
+    """The picture to write."""
+    count: int = 6
+    """How many scenes."""
+    split: Literal["train", "test"] = "train"
+    """For seeds."""
+
+    def run(self) -> int:
+        """Draw the sheet."""
+        from PIL import Image
+
+        from spelke.runtime.files import atomic_write
+        from spelke.viz.worlds import draw_worlds
+
+        if self.count < 1:
+            raise InvalidInput(f"--count must be at least 1, got {self.count}")
+        if self.out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+            raise InvalidInput(f"--out must be a .png, .jpg or .webp file, got {self.out}")
+        scenes = list(itertools.islice(self._scenes(), self.count))
+        sheet = Image.fromarray(draw_worlds(scenes))
+        with atomic_write(self.out) as temporary:
+            sheet.save(temporary)
+        print(f"{len(scenes)} scenes drawn in {self.out}", file=sys.stderr)
+        return 0
+
+    def _scenes(self) -> Iterator[WorldScene]:
+        if not self.source.isdecimal():
+            yield from read_scenes(self.source)
+            return
+        options = SceneOptions(split=self.split, pokes=2, groups=8)
+        for seed in itertools.count(int(self.source)):
+            yield make_scene(seed, options)
+
+
+Command = Annotated[
+    Annotated[Make, tyro.conf.subcommand("make")] | Annotated[Show, tyro.conf.subcommand("show")],
+    tyro.conf.OmitArgPrefixes,
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldsOptions:
+    """Make or show simulated scenes with exact ground truth."""
+
+    command: Command
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb."""
+    return parse(WorldsOptions, "worlds", argv, _EXAMPLES).command.run()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except SpelkeError as problem:
+        sys.exit(f"spelke: {problem}")
