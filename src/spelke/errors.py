@@ -34,3 +34,7 @@ class BadCheckpoint(SpelkeError, RuntimeError):
 
 class Unavailable(SpelkeError, RuntimeError):
     """Something this machine lacks: a device, a graphics library, memory, disk space."""
+
+
+class Diverged(SpelkeError, ArithmeticError):
+    """Training whose loss is no longer a number; the last good checkpoint is kept."""

@@ -1,0 +1,1 @@
+"""Batches to better weights: samples, losses, the loop, and recipes that are functions."""
