@@ -45,8 +45,8 @@ Examples:
 class Make:
     """Make scenes: shards for training, or one HDF5 file for evaluation.
 
-    What is already there and whole is kept, so the same command resumes; Ctrl-C leaves whole shards only.
-    A scene depends on its seed, not on the number of workers.
+    What is already there and whole is kept, so the same command resumes; Ctrl-C leaves whole shards
+    only. A scene depends on its seed, not on the number of workers.
     """
 
     out: tyro.conf.Positional[Path]

@@ -1,9 +1,10 @@
 """World scenes in files: WebDataset shards for training, HDF5 for evaluation.
 
-A shard is a tar of samples; each sample is `KEY.rgb.jpg` (quality 95, 4:4:4), `KEY.ids.png`, `KEY.depth.png`
-(uint16, quarter millimetres, 65535 = sky) and `KEY.npz` (everything else). After-frames, where there are
-any, lie beside them as `KEY.after.jpg`, `KEY.after_ids.png` and `KEY.after_depth.png`, all pokes stacked
-from top to bottom. Files are written under a temporary name, so a shard is whole or absent.
+A shard is a tar of samples; each sample is `KEY.rgb.jpg` (quality 95, 4:4:4), `KEY.ids.png`,
+`KEY.depth.png` (uint16, quarter millimetres, 65535 = sky) and `KEY.npz` (everything else).
+After-frames, where there are any, lie beside them as `KEY.after.jpg`, `KEY.after_ids.png` and
+`KEY.after_depth.png`, all pokes stacked from top to bottom. Files are written under a temporary
+name, so a shard is whole or absent.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,6 @@ Record = dict[str, bytes]
 """One sample as it lies in a shard: extension -> bytes, and "__key__" -> its name."""
 
 _IMAGES = ("rgb", "ids", "depth")
-_OPTIONAL = ("carry", "group_masks", "ignore_masks")
-_TEXTS = ("family", "split", "mjcf")
 _POKE_FRAMES = ("rgb", "ids", "depth", "visible")
 
 
@@ -83,7 +82,7 @@ def _tables(scene: WorldScene) -> dict[str, np.ndarray]:
 
 
 def _from_tables(tables: dict[str, Any], images: dict[str, np.ndarray | None]) -> WorldScene:
-    """The inverse of `_tables`; `images` holds rgb, ids, depth and after_rgb, after_ids, after_depth."""
+    """The inverse of `_tables`; `images` holds rgb, ids, depth, and after_rgb and so on."""
     width = images["ids"].shape[-1]
     values: dict[str, Any] = {name: images[name] for name in _IMAGES}
     for item in fields(WorldScene):
@@ -220,14 +219,6 @@ def write_shard(path: str | Path, scenes: Iterable[tuple[str, WorldScene]]) -> i
     return count
 
 
-def count_shard(path: str | Path) -> int:
-    """Number of whole samples in a shard; 0 if the file is absent or damaged."""
-    try:
-        return sum(1 for _ in read_shards([path]))
-    except (MissingData, BadFile):
-        return 0
-
-
 def read_shards(paths: Sequence[str | Path]) -> Iterator[Record]:
     """Yield the compressed samples of shards, in order; `decode` turns each into a scene.
 
@@ -323,7 +314,9 @@ def read_hdf5(path: str | Path, keys: Sequence[str] | None = None) -> Iterator[W
     with _open_hdf5(path) as file:
         for key in sorted(file) if keys is None else keys:
             if key not in file:
-                raise MissingData(f"{path} holds no scene {key!r}; its scenes: {sorted(file)[:5]} ...")
+                raise MissingData(
+                    f"{path} holds no scene {key!r}; its scenes: {sorted(file)[:5]} ..."
+                )
             group = file[key]
             tables: dict[str, Any] = {name: np.array(text) for name, text in group.attrs.items()}
             tables |= {name: np.asarray(item[()]) for name, item in group.items()}
@@ -358,7 +351,8 @@ def read_scenes(path: str | Path) -> Iterator[WorldScene]:
     """
     path = Path(path)
     if path.is_dir():
-        shards = sorted(path.glob("*.tar"))
+        # A hidden file is a shard that is still being written.
+        shards = sorted(file for file in path.glob("*.tar") if not file.name.startswith("."))
         if not shards:
             raise MissingData(f"no .tar shards in {path}; make some: spelke worlds make {path}")
         yield from map(decode, read_shards(shards))
@@ -370,9 +364,3 @@ def read_scenes(path: str | Path) -> Iterator[WorldScene]:
         raise MissingData(f"no file or folder {path}")
     else:
         raise InvalidInput(f"{path} must be a .tar shard, a folder of shards or an .h5 file")
-
-
-def without_after_frames(scene: WorldScene) -> WorldScene:
-    """The scene without the pictures after each poke."""
-    bare = replace(scene.pokes, rgb=None, ids=None, depth=None, visible=None)
-    return replace(scene, pokes=bare)

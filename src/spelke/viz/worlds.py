@@ -1,4 +1,4 @@
-"""World scenes on one sheet: what is there, what a poke did, and how well the exact flow explains it."""
+"""World scenes on one sheet: what is there, what a poke did, how well the flow explains it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ _COLUMNS = 7
 def draw_worlds(
     scenes: Sequence[WorldScene],
 ) -> UInt8[np.ndarray, "page_height page_width 3"]:
-    """One row for each scene: its picture with the longest poke, bodies, group, flow, the frame after it, that
-    frame warped back, and the remaining difference. Panels of things that a record lacks are empty.
+    """Draw a row for each scene.
+
+    Its picture with the longest poke, bodies, group, flow, the frame after it, that frame warped
+    back, and the difference that remains. Panels of things that a record lacks are empty.
     """
     panels = [panel for scene in scenes for panel in _row(scene)]
     return arrange(panels, columns=_COLUMNS, cell_height=224)

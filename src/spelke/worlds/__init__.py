@@ -1,0 +1,1 @@
+"""Scenes whose physics we know: laid out, settled, rendered, poked, with exact truth."""

@@ -193,8 +193,8 @@ def _walls(rng, look: Look, split: str, away: np.ndarray) -> list[str]:
         )
         place = outward * rng.uniform(0.6, 1.8)
         pieces.append(
-            f'<geom type="plane" size="0 0 1" pos="{_numbers(place)} 0" zaxis="{_numbers(-outward)} 0" '
-            'material="wall" contype="0" conaffinity="0"/>'
+            f'<geom type="plane" size="0 0 1" pos="{_numbers(place)} 0" '
+            f'zaxis="{_numbers(-outward)} 0" material="wall" contype="0" conaffinity="0"/>'
         )
     return pieces
 

@@ -1,5 +1,6 @@
 """Where the camera stands: framed on what is there, so that things are large in view."""
 
+# ruff: noqa: N806 - R is what the field calls it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace

@@ -1,6 +1,7 @@
-"""Bodies of several parts: tools, vessels, furniture, letters, random unions, and vessels that hold things.
+"""Bodies of several parts: tools, vessels, furniture, letters, random unions.
 
-All parts of a compound move together, whatever they look like: `slot` lets parts wear different textures.
+All parts of a compound move together, whatever they look like: `slot` lets parts wear different
+    textures.
 Sizes in units of `scale`, about half the thing's largest extent, metres.
 """
 
@@ -18,6 +19,7 @@ _X = tuple(quat_about((0, 1, 0), np.pi / 2))
 
 
 def hammer(rng, s: float) -> list[Part]:
+    """A grip and a head."""
     grip = rng.uniform(0.07, 0.14) * s
     head = rng.uniform(0.16, 0.3) * s
     end = rng.uniform(0.3, 0.5) * s
@@ -28,6 +30,7 @@ def hammer(rng, s: float) -> list[Part]:
 
 
 def mug(rng, s: float) -> list[Part]:
+    """An open mug of boxes around a circle, with a handle."""
     radius, half = rng.uniform(0.45, 0.65) * s, rng.uniform(0.4, 0.8) * s
     parts = _ring(radius, half, 0.07 * s, 10)
     parts.append(Part("cylinder", (radius, 0.05 * s), pos=(0, 0, -half)))
@@ -53,6 +56,7 @@ def solid_mug(rng, s: float) -> list[Part]:
 
 
 def table(rng, s: float) -> list[Part]:
+    """A top on four legs."""
     width, depth = rng.uniform(0.6, 1.0, 2) * s
     half, leg = rng.uniform(0.3, 0.6) * s, rng.uniform(0.06, 0.12) * s
     parts = [Part("box", (width, depth, 0.07 * s), pos=(0, 0, half))]
@@ -64,6 +68,7 @@ def table(rng, s: float) -> list[Part]:
 
 
 def dumbbell(rng, s: float) -> list[Part]:
+    """Two weights on a bar."""
     ball, bar = rng.uniform(0.25, 0.4) * s, rng.uniform(0.08, 0.14) * s
     kind, size = ("sphere", (ball,)) if rng.random() < 0.5 else ("box", (ball * 0.7, ball, ball))
     parts = [Part("cylinder", (bar, 0.65 * s), quat=_X, slot=1)]
@@ -71,6 +76,7 @@ def dumbbell(rng, s: float) -> list[Part]:
 
 
 def cross(rng, s: float) -> list[Part]:
+    """Two crossed bars."""
     arm, thick = rng.uniform(0.14, 0.28) * s, rng.uniform(0.12, 0.3) * s
     return [
         Part("box", (s * 0.9, arm, thick)),
@@ -79,6 +85,7 @@ def cross(rng, s: float) -> list[Part]:
 
 
 def letter_l(rng, s: float) -> list[Part]:
+    """Two bars that meet at their ends."""
     arm, thick = rng.uniform(0.14, 0.28) * s, rng.uniform(0.12, 0.3) * s
     long, short = 0.8 * s, rng.uniform(0.4, 0.7) * s
     return [
@@ -88,6 +95,7 @@ def letter_l(rng, s: float) -> list[Part]:
 
 
 def bottle(rng, s: float) -> list[Part]:
+    """A body, a shoulder, a neck and a cap."""
     radius, half = rng.uniform(0.28, 0.45) * s, rng.uniform(0.4, 0.65) * s
     neck, tall = rng.uniform(0.3, 0.5) * radius, rng.uniform(0.15, 0.3) * s
     return [
@@ -99,6 +107,7 @@ def bottle(rng, s: float) -> list[Part]:
 
 
 def pan(rng, s: float) -> list[Part]:
+    """A shallow round vessel with a long handle."""
     radius, deep = rng.uniform(0.45, 0.6) * s, rng.uniform(0.08, 0.2) * s
     parts = _ring(radius, deep, 0.05 * s, 10)
     parts.append(Part("cylinder", (radius, 0.04 * s), pos=(0, 0, -deep)))
@@ -108,6 +117,7 @@ def pan(rng, s: float) -> list[Part]:
 
 
 def mushroom(rng, s: float) -> list[Part]:
+    """A cap on a stem with a foot."""
     cap, stem = rng.uniform(0.5, 0.8) * s, rng.uniform(0.15, 0.3) * s
     tall = rng.uniform(0.3, 0.6) * s
     return [
@@ -118,6 +128,7 @@ def mushroom(rng, s: float) -> list[Part]:
 
 
 def letter_t(rng, s: float) -> list[Part]:
+    """A bar with another one from its middle."""
     arm, thick = rng.uniform(0.14, 0.25) * s, rng.uniform(0.12, 0.3) * s
     stem = rng.uniform(0.5, 0.8) * s
     return [
@@ -127,6 +138,7 @@ def letter_t(rng, s: float) -> list[Part]:
 
 
 def chair(rng, s: float) -> list[Part]:
+    """A seat on four legs, with a back."""
     wide, half, leg = rng.uniform(0.4, 0.6) * s, rng.uniform(0.3, 0.5) * s, 0.08 * s
     back = rng.uniform(0.35, 0.6) * s
     parts = [Part("box", (wide, wide, 0.08 * s), pos=(0, 0, half))]
@@ -138,6 +150,7 @@ def chair(rng, s: float) -> list[Part]:
 
 
 def lamp(rng, s: float) -> list[Part]:
+    """A foot, a pole and a shade."""
     foot, pole = rng.uniform(0.35, 0.5) * s, rng.uniform(0.06, 0.1) * s
     tall, shade = 0.6 * s, rng.uniform(0.3, 0.45) * s
     turn = np.arange(14) * 2 * np.pi / 14
@@ -152,6 +165,7 @@ def lamp(rng, s: float) -> list[Part]:
 
 
 def letter_u(rng, s: float) -> list[Part]:
+    """A bar with two others from its ends."""
     arm, thick = rng.uniform(0.12, 0.22) * s, rng.uniform(0.12, 0.3) * s
     wide, tall = rng.uniform(0.4, 0.7) * s, rng.uniform(0.4, 0.8) * s
     sides = [
@@ -176,10 +190,12 @@ def _union(rng, s: float, split: str) -> list[Part]:
 
 
 def union(rng, s: float) -> list[Part]:
+    """A random union of primitives of the training split."""
     return _union(rng, s, "train")
 
 
 def union_of_unseen(rng, s: float) -> list[Part]:
+    """A random union of primitives of the test split."""
     return _union(rng, s, "test")
 
 

@@ -1,11 +1,14 @@
 """Exact optical flow from depth, body ids and poses, for any pixels; and which of it is visible.
 
-The flow of a pixel is the image motion of the material point it shows: shadows, highlights and reflections
-do not flow. With `r` the ray through the pixel centre (unit depth), the point is `X = p + R z r`, rides on
-its body to `X' = p_b' + R_b' R_b^T (X - p_b)`, and lands at the projection of `R1^T (X' - p1)`. Pixels of the
-static world and the sky move with the camera only; of the sky only the direction counts.
+The flow of a pixel is the image motion of the material point it shows: shadows, highlights and
+    reflections
+do not flow. With `r` the ray through the pixel centre (unit depth), the point is `X = p + R z r`,
+rides on its body to `X' = p_b' + R_b' R_b^T (X - p_b)`, and lands at the projection of `R1^T (X' -
+p1)`. Pixels of the static world and the sky move with the camera only; of the sky only the
+direction counts.
 """
 
+# ruff: noqa: N803, N806 - K, R, R1 are what the field calls them.
 from __future__ import annotations
 
 import numpy as np
@@ -56,16 +59,19 @@ def move_pixels(
     """Displacement of given pixels under several pokes, and their depth afterwards.
 
     Args:
-        u, v: (...) pixel coordinates in the full image; whole numbers are pixel centres, fractions allowed.
-        ids, depth: (...) body index (0 static, 255 sky) and depth along the optical axis, at those pixels.
+        u, v: (...) pixel coordinates in the full image; whole numbers are pixel centres, fractions
+            allowed.
+        ids, depth: (...) body index (0 static, 255 sky) and depth along the optical axis, at those
+            pixels.
         K, R, p: camera of the first frame: (3, 3), (3, 3) camera to world, (3,).
         pos0, quat0: (N, 3), (N, 4) body poses of the first frame.
         pos1, quat1: (P, N, 3), (P, N, 4) body poses after each of P pokes.
-        R1, p1: cameras after: (P, 3, 3), (P, 3), or one for all pokes; the first camera if not given.
+        R1, p1: cameras after: (P, 3, 3), (P, 3), or one for all pokes; the first camera if not
+            given.
 
     Returns:
-        Displacements (P, 2, ...) float32, full-image pixels; depths after (P, ...) float32, inf for sky.
-        A point that ends behind the camera has displacement 0 and depth 0.
+        Displacements (P, 2, ...) float32, full-image pixels; depths after (P, ...) float32, inf for
+        sky. A point that ends behind the camera has displacement 0 and depth 0.
     """
     pos1, quat1 = np.asarray(pos1, np.float64), np.asarray(quat1, np.float64)
     count, shape = len(pos1), np.shape(ids)
@@ -87,7 +93,11 @@ def move_pixels(
             continue
         at = np.flatnonzero(ids == body)
         rays = np.stack(
-            [(u[at] - K[0, 2] + 0.5) / K[0, 0], -(v[at] - K[1, 2] + 0.5) / K[1, 1], -np.ones(at.size)]
+            [
+                (u[at] - K[0, 2] + 0.5) / K[0, 0],
+                -(v[at] - K[1, 2] + 0.5) / K[1, 1],
+                -np.ones(at.size),
+            ]
         )
         if body == SKY:
             landed = np.swapaxes(R1, -1, -2) @ R @ rays
@@ -113,9 +123,7 @@ def pixel_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return u, v
 
 
-def flow_from_poses(
-    ids, depth, K, R, p, pos0, quat0, pos1, quat1, R1=None, p1=None
-) -> np.ndarray:
+def flow_from_poses(ids, depth, K, R, p, pos0, quat0, pos1, quat1, R1=None, p1=None) -> np.ndarray:
     """Flow of a whole frame under one poke, (2, H, W) float32; see `move_pixels`."""
     u, v = pixel_grid(*np.shape(ids))
     return flow_at(u, v, ids, depth, K, R, p, pos0, quat0, pos1[None], quat1[None], R1, p1)[0]
@@ -126,8 +134,9 @@ def visibility(
 ) -> np.ndarray:
     """Which points of the first frame are in the second one too.
 
-    A point is visible where it lands inside the image, before the camera, and at least one of the four pixels
-    around its landing place shows the same body within `0.01 max(depth, 1)` of its depth.
+    A point is visible where it lands inside the image, before the camera, and at least one of the
+    four pixels around its landing place shows the same body within `0.01 max(depth, 1)` of its
+    depth.
 
     Args:
         flow: (2, H, W). depth_after: (H, W) depth of each moved point, from `move_pixels`.

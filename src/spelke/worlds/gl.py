@@ -1,6 +1,7 @@
 """MuJoCo and its software OpenGL: imported late, with errors that name the remedy.
 
-One GL context is kept for each process (a new one costs tens of milliseconds). Mesa's llvmpipe is told
+One GL context is kept for each process (a new one costs tens of milliseconds). Mesa's llvmpipe is
+told
 to use one thread: scenes are made by one process per core.
 """
 

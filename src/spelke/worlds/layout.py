@@ -1,7 +1,7 @@
 """Which things stand where: the scene families.
 
-A family makes clusters (one thing, a stack, a tray with contents, twins), and clusters are placed side
-by side on the table without overlap. Only the physics stream is drawn from.
+A family makes clusters (one thing, a stack, a tray with contents, twins), and clusters are placed
+side by side on the table without overlap. Only the physics stream is drawn from.
 """
 
 from __future__ import annotations
@@ -53,11 +53,13 @@ def _posed(rng: np.random.Generator, thing: Thing, upright: float) -> Thing:
 
 
 def single(rng: np.random.Generator, split: str) -> Cluster:
+    """One primitive."""
     thing = _material(rng, draw_primitive(rng, split, _size(rng)))
     return [_posed(rng, thing, upright=0.6)]
 
 
 def compound(rng: np.random.Generator, split: str) -> Cluster:
+    """One compound."""
     thing = _material(rng, draw_compound(rng, split, 1.4 * _size(rng)))
     return [_posed(rng, thing, upright=0.7)]
 

@@ -1,7 +1,8 @@
 """Things and their look become one compiled MuJoCo model for each scene.
 
-Contacts use the direct form of `solref`, `(-w^2, -2 zeta w)`: the usual positive form can create energy.
-`w dt <= 0.4` is required for restitution to follow the formula `e = exp(-pi zeta / sqrt(1 - zeta^2))`.
+Contacts use the direct form of `solref`, `(-w^2, -2 zeta w)`: the usual positive form can create
+energy. `w dt <= 0.4` is required for restitution to follow the formula `e = exp(-pi zeta / sqrt(1 -
+zeta^2))`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TIMESTEP = 0.004
 CONTACT_FREQUENCY = 100.0
 """w of the contacts, rad/s; `CONTACT_FREQUENCY * TIMESTEP` = 0.4."""
 STATIC_ZETA = 0.02
-"""Damping ratio of static surfaces: of two direct contacts the more damped one counts, so the body's."""
+"""Damping ratio of static surfaces. Of two direct contacts the more damped counts: the body's."""
 
 
 def direct_solref(zeta: float, frequency: float = CONTACT_FREQUENCY) -> tuple[float, float]:
@@ -50,7 +51,8 @@ def write_mjcf(things: list[Thing], look: Look, size: int, samples: int = 4) -> 
             f"{joint}{''.join(geoms)}</body>"
         )
     stiffness, damping = direct_solref(STATIC_ZETA)
-    # A narrow shadow map is sharp, but its border, where shadows turn to noise, must lie out of view.
+    # A narrow shadow map is sharp, but its border, where shadows turn to noise, must lie out of
+    # view.
     reach = max(float(np.linalg.norm(thing.outline(), axis=1).max()) for thing in things)
     return f"""<mujoco model="spelke">
 <option timestep="{TIMESTEP}" cone="elliptic" iterations="30" ls_iterations="12">

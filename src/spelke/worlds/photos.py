@@ -1,7 +1,7 @@
 """Photographs that come inside the scikit-image and scikit-learn wheels, as a source of textures.
 
-Nothing is downloaded. The photographs of the two splits are disjoint. `coffee` is in neither: it is the
-picture of our demonstrations, so no model of ours may have seen a single pixel of it.
+Nothing is downloaded. The photographs of the two splits are disjoint. `coffee` is in neither: it is
+the picture of our demonstrations, so no model of ours may have seen a single pixel of it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read_photo(split: str, name: str) -> np.ndarray:
     if path is None or not path.is_file():
         raise MissingData(
             f"photograph '{name}' is not at {package}/{inside}; "
-            f"reinstall the wheel: pip install --force-reinstall {package.replace('sk', 'scikit-', 1)}"
+            "reinstall the wheel: pip install --force-reinstall scikit-image scikit-learn"
         )
     picture = np.asarray(Image.open(path).convert("RGB"))
     factor = 512 / min(picture.shape[:2])

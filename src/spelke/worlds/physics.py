@@ -42,7 +42,8 @@ class Push:
 
 
 def settle(model: Any, data: Any, seconds: float = 1.4, quiet: float = 0.01) -> float:
-    """Let a scene come to rest with fully damped contacts, then give contacts their own damping back.
+    """Let a scene come to rest with fully damped contacts, then give contacts their own damping
+    back.
 
     Stops early once everything is slower than a tenth of `quiet`.
 
@@ -195,9 +196,10 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 class _Finger:
     """Turns a push into forces on its body, step by step.
 
-    A drag pulls a body-fixed point after a min-jerk target `P + d (10 s^3 - 15 s^4 + 6 s^5)` with a spring
-    and damper sized for the mass that the point feels; a held body is led by its centre of mass, its
-    orientation kept by a rotational spring and damper, and its weight carried by the grasp.
+    A drag pulls a body-fixed point after a min-jerk target `P + d (10 s^3 - 15 s^4 + 6 s^5)` with a
+    spring and damper sized for the mass that the point feels; a held body is led by its centre of
+    mass, its orientation kept by a rotational spring and damper, and its weight carried by the
+    grasp.
     """
 
     def __init__(self, model: Any, data: Any, push: Push, mass: float) -> None:
@@ -221,7 +223,7 @@ class _Finger:
         self.impulse = self._impulse(model, data)
 
     def _felt_share(self, com: np.ndarray) -> float:
-        """Share of the mass that is felt at the point: off centre, the body gives way by turning."""
+        """Share of the mass that is felt at the point: off centre, the body gives way."""
         if self.push.kind != "drag":
             return 1.0
         along = self.push.displacement / max(np.linalg.norm(self.push.displacement), 1e-9)
@@ -230,9 +232,11 @@ class _Finger:
         return 1 / (1 + turning)
 
     def _softening(self, ratio: float) -> float:
-        """Factor of a semi-implicit spring: stable even where the load does not follow the light body.
+        """Factor of a semi-implicit spring: stable even where the load does not follow the light
+        body.
 
-        Sized for the load, the explicit spring and damper would be `ratio` times too stiff for the body alone.
+        Sized for the load, the explicit spring and damper would be `ratio` times too stiff for the
+        body alone.
         """
         damping = 2 * _FINGER_ZETA * _DRAG_FREQUENCY * self.dt
         return 1 / (1 + ratio * (damping + (_DRAG_FREQUENCY * self.dt) ** 2))

@@ -1,4 +1,4 @@
-"""Pictures of a MuJoCo state: colour, body ids and depth (ids and depth from one and the same pass)."""
+"""Pictures of a MuJoCo state: colour, and body ids and depth from one and the same pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Camera:
     """A pinhole camera that looks along its -z axis, x right, y up (MuJoCo's convention).
 
     Attributes:
-        R: (3, 3) camera to world. p: (3,) world position, metres. fovy: vertical field of view, degrees.
+        R: (3, 3) camera to world. p: (3,) world position, metres. fovy: vertical field of view,
+            degrees.
     """
 
     R: np.ndarray
@@ -27,7 +28,7 @@ class Camera:
     fovy: float
 
     def intrinsics(self, height: int, width: int) -> np.ndarray:
-        """K, (3, 3) float64: `fx = fy = (H / 2) / tan(fovy / 2)`, principal point (W / 2, H / 2)."""
+        """K, (3, 3) float64: `fx = fy = (H / 2) / tan(fovy / 2)`, centre (W / 2, H / 2)."""
         focal = height / 2 / np.tan(np.deg2rad(self.fovy) / 2)
         return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
 
@@ -77,7 +78,7 @@ class Renderer:
         return np.ascontiguousarray(picture[::-1])
 
     def ids_and_depth(self, data: Any, camera: Camera, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Body ids (size, size) uint8 and depth along the optical axis (size, size) float32, sky = inf."""
+        """Body ids (size, size) uint8, and depth along the optical axis, float32, sky = inf."""
         self._update(data, camera)
         flags = self._mujoco.mjtRndFlag
         self._scene.flags[flags.mjRND_SEGMENT] = 1

@@ -17,19 +17,23 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pokes:
-    """K pokes of one scene, each rolled from the same state. N counts bodies, row 0 the static world.
+    """K pokes of one scene, each rolled from the same state. N counts bodies, row 0 the static
+    world.
 
     Attributes:
         pixel: (K, 2) int16, poked pixel (x, y).
         body: (K,) int16. kind: (K,) uint8, index into `physics.KINDS`.
         point: (K, 3) float64, touched point, world metres.
-        displacement: (K, 3) float64, where the finger went, metres. duration: (K,) float64, seconds.
-        end_pose: (K, N, 7) float64, position and quaternion of every body when the response was read.
+        displacement: (K, 3) float64, where the finger went, metres. duration: (K,) float64,
+            seconds.
+        end_pose: (K, N, 7) float64, position and quaternion of every body when the response was
+            read.
         twin_pose: (K, N, 7) float64, the same without the poke.
         R, p: (K, 3, 3), (K, 3) float64, camera of the after-frame.
         flow_at_pixel: (K, 2) float32, realised image motion (dx, dy) of the poked point, pixels.
-        rgb, ids, depth, visible: (K, H, W, 3) uint8, (K, H, W) uint8, float32, bool: the after-frames and
-            which points of the first frame they still show; None where they were not rendered.
+        rgb, ids, depth, visible: (K, H, W, 3) uint8, (K, H, W) uint8, float32, bool: the
+            after-frames and which points of the first frame they still show; None where they were
+            not rendered.
     """
 
     pixel: np.ndarray
@@ -67,7 +71,8 @@ class WorldScene:
         family, split: names. camera_moves: whether the after-frames have a slightly moved camera.
         seed, attempt: what the scene was drawn from. notes: e.g. "decoys".
         versions: of MuJoCo and numpy. mjcf, state0: for exact replay ((S,) float64).
-        carry: (N, N) float32 or None, a_ij of `groups`. group_masks, ignore_masks: (N, H, W) bool or None.
+        carry: (N, N) float32 or None, a_ij of `groups`. group_masks, ignore_masks: (N, H, W) bool
+            or None.
     """
 
     rgb: np.ndarray
@@ -102,7 +107,7 @@ class WorldScene:
         height, width = self.ids.shape
         if self.rgb.shape != (height, width, 3) or self.depth.shape != (height, width):
             raise InvalidInput(
-                f"a scene's rgb {self.rgb.shape}, ids {self.ids.shape} and depth {self.depth.shape} "
+                f"rgb {self.rgb.shape}, ids {self.ids.shape}, depth {self.depth.shape} of a scene "
                 "must be (H, W, 3), (H, W) and (H, W) of one size"
             )
         bodies = {len(self.body_pos), len(self.body_quat), len(self.body_movable)}
@@ -112,8 +117,8 @@ class WorldScene:
     def response_poses(self) -> tuple[np.ndarray, np.ndarray]:
         """End poses with the twin's drift taken out: (K, N, 3) and (K, N, 4).
 
-        What a body did in the poked roll-out relative to the unpoked one, applied to its first pose. Bodies
-        that the poke did not touch come out exactly where they were.
+        What a body did in the poked roll-out relative to the unpoked one, applied to its first
+        pose. Bodies that the poke did not touch come out exactly where they were.
         """
         end, twin = self.pokes.end_pose, self.pokes.twin_pose
         pos = self.body_pos + (end[..., :3] - twin[..., :3])
@@ -125,7 +130,7 @@ class WorldScene:
         return pos, quat
 
     def response_flow(self, poke: int) -> np.ndarray:
-        """Flow (2, H, W) float32 from the first frame to the after-frame of a poke, drift taken out."""
+        """Flow (2, H, W) float32 from the first frame to that after a poke, drift taken out."""
         pos, quat = self.response_poses()
         return flow_from_poses(
             self.ids,

@@ -1,6 +1,7 @@
 """Rigid shapes: one part, or several that are one body.
 
-Sizes follow MuJoCo: half extents for boxes, radius (and half length along z) for round things, metres.
+Sizes follow MuJoCo: half extents for boxes, radius (and half length along z) for round things,
+    metres.
 The kinds of the two splits are disjoint.
 """
 
@@ -38,7 +39,8 @@ class Thing:
         density: kg / m^3.
         friction: sliding coefficient.
         zeta: damping ratio of its contacts; restitution = exp(-pi zeta / sqrt(1 - zeta^2)).
-        look: things with the same look wear the same texture; "" draws a fresh one, "floor" the floor's.
+        look: things with the same look wear the same texture; "" draws a fresh one, "floor" the
+            floor's.
     """
 
     label: str
@@ -54,7 +56,7 @@ class Thing:
     notes: tuple[str, ...] = field(default=())
 
     def moved(self, offset: np.ndarray, yaw: float = 0.0) -> Thing:
-        """The thing turned by `yaw` about the vertical through the origin, then moved by `offset`."""
+        """The thing turned by `yaw` about the vertical through the origin, then moved."""
         turn = quat_about((0, 0, 1), yaw)
         place = rotate(turn, np.array(self.pos)) + offset
         return replace(self, pos=tuple(place), quat=tuple(quat_multiply(turn, self.quat)))
@@ -66,6 +68,7 @@ class Thing:
 
 
 def quat_about(axis, angle: float) -> np.ndarray:
+    """Quaternion (4,), (w, x, y, z), of a turn about an axis, radians."""
     axis = np.asarray(axis, float)
     axis = axis / np.linalg.norm(axis)
     return np.concatenate([[np.cos(angle / 2)], np.sin(angle / 2) * axis])
@@ -101,6 +104,7 @@ def rotate(quat, points: np.ndarray) -> np.ndarray:
 
 
 def random_quat(rng: np.random.Generator) -> np.ndarray:
+    """A uniformly random orientation, (4,)."""
     quat = rng.standard_normal(4)
     return quat / np.linalg.norm(quat)
 
@@ -139,26 +143,32 @@ def _part_points(part: Part) -> np.ndarray:
 
 
 def box(rng, scale: float) -> Part:
+    """A box."""
     return Part("box", tuple(scale * rng.uniform(0.35, 1.0, 3)))
 
 
 def sphere(rng, scale: float) -> Part:
+    """A ball."""
     return Part("sphere", (scale * rng.uniform(0.5, 0.9),))
 
 
 def ellipsoid(rng, scale: float) -> Part:
+    """An ellipsoid."""
     return Part("ellipsoid", tuple(scale * rng.uniform(0.4, 1.1, 3)))
 
 
 def cylinder(rng, scale: float) -> Part:
+    """A cylinder along z."""
     return Part("cylinder", (scale * rng.uniform(0.3, 0.9), scale * rng.uniform(0.25, 1.1)))
 
 
 def capsule(rng, scale: float) -> Part:
+    """A capsule along z."""
     return Part("capsule", (scale * rng.uniform(0.25, 0.5), scale * rng.uniform(0.3, 1.0)))
 
 
 def hull(rng, scale: float) -> Part:
+    """The hull of random points on an ellipsoid."""
     points = rng.standard_normal((rng.integers(8, 20), 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     return _mesh(points * scale * rng.uniform(0.5, 1.1, 3))
