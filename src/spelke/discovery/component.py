@@ -20,7 +20,7 @@ def component_at(mask: Mask, point: Point) -> Mask:
     if rows is None:
         return mask.copy()
     labels, count = ndimage.label(mask[rows, columns], structure=np.ones((3, 3), dtype=int))
-    x, y = point[0] - columns.start, point[1] - rows.start
+    x, y = float(point[0] - columns.start), float(point[1] - rows.start)
     label = _label_at(labels, x, y) if count > 1 else 1
     result = np.zeros_like(mask)
     result[rows, columns] = labels == label
@@ -50,4 +50,7 @@ def _extent(mask: Mask) -> tuple[slice, slice] | tuple[None, None]:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if rows.size == 0:
         return None, None
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return (
+        slice(int(rows[0]), int(rows[-1]) + 1),
+        slice(int(columns[0]), int(columns[-1]) + 1),
+    )

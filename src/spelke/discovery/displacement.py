@@ -1,4 +1,4 @@
-"""What a picture would do if some points moved: the expected displacement of every pixel."""
+"""What a photo would do if some of its points moved: pokes in, displacement of every pixel out."""
 
 from __future__ import annotations
 
@@ -14,21 +14,14 @@ from spelke.rollout.base import Glance, Query
 from spelke.types import Poke
 
 
-def expected_displacement(
-    glance: Glance,
-    crop: Crop,
-    pokes: Sequence[Poke],
-    patch_size: int,
-    *,
-    still_camera: bool = True,
-    seed: int = 0,
-) -> Float[np.ndarray, "2 height width"]:
-    """Mean predicted flow of a photo under all pokes together, in pixels of the photo.
+def query_of(
+    pokes: Sequence[Poke], crop: Crop, patch_size: int, *, still_camera: bool, seed: int
+) -> Query:
+    """The question what happens if all these pokes of a photo happen together.
 
     Args:
-        glance: of what `crop` shows of the photo.
-        crop: the window of the photo that the glance has seen; the flow is 0 outside.
-        pokes: in pixels of the photo.
+        pokes: in pixels of the photo; none asks what happens by itself.
+        crop: the window of the photo that is looked at.
         patch_size: of the world model, pixels of the crop.
         still_camera: add zero pokes in the corner patches that hold no poke.
         seed: of whatever the world model draws.
@@ -40,5 +33,12 @@ def expected_displacement(
         check_inside(poke.point, crop.image_size)
     inside = tuple(crop.poke_in(poke) for poke in pokes)
     corners = still_corners(crop.size, patch_size, inside) if still_camera else ()
-    flow = glance.expected_displacement([Query(corners + inside, seed)])[0]
+    return Query(corners + inside, seed)
+
+
+def expected_displacement(
+    glance: Glance, query: Query, crop: Crop
+) -> Float[np.ndarray, "2 height width"]:
+    """Mean predicted flow of a photo, in pixels of the photo; 0 where `crop` does not reach."""
+    flow = glance.expected_displacement([query])[0]
     return crop.paste_flow(flow.detach().float().cpu()).numpy()

@@ -20,7 +20,7 @@ from torch import Tensor
 from spelke.data.image import ImageSource, read_image
 from spelke.discovery import affordance as affordances
 from spelke.discovery.discover import SearchSettings, discover
-from spelke.discovery.displacement import expected_displacement
+from spelke.discovery.displacement import expected_displacement, query_of
 from spelke.discovery.segment import find_segments
 from spelke.discovery.settings import DiscoverySettings, embedded
 from spelke.discovery.view import ChainView, CropView, Look, View
@@ -105,14 +105,15 @@ class Scene:
         """Probability that something moves at each pixel, without a push (motion affordance)."""
         return self._spread(self._patch_affordance)
 
-    def entropy(self, pokes: Poke | Sequence[Poke] = (), seed: int = 0) -> np.ndarray:
+    def entropy(
+        self, pokes: Poke | Sequence[Poke] = (), seed: int = 0
+    ) -> Float[np.ndarray, "height width"]:
         """How unsure the model is of the motion at each pixel, nats, given pokes or none.
 
-        Returns:
-            (height, width) float32.
+        Raises:
+            InvalidInput: a poke starts outside the photo.
         """
-        query = Query(tuple(self._crop.poke_in(poke) for poke in _several(pokes)), seed)
-        values = self._glance_at(Look(self._whole)).entropy([query])[0]
+        values = self._glance_at(Look(self._whole)).entropy([self._query(pokes, seed)])[0]
         return self._spread(values.detach().float().cpu().numpy())
 
     def displacement(
@@ -123,19 +124,12 @@ class Scene:
         Raises:
             InvalidInput: no poke, or one that starts outside the photo.
         """
-        several = _several(pokes)
-        if not several:
+        query = self._query(pokes, seed)
+        if not isinstance(pokes, Poke) and not pokes:
             raise InvalidInput(
                 "no poke to displace by; give at least one Poke(point, displacement)"
             )
-        return expected_displacement(
-            self._glance_at(Look(self._whole)),
-            self._crop,
-            several,
-            self._model.patch_size,
-            still_camera=self.settings.corner_pokes != "none",
-            seed=seed,
-        )
+        return expected_displacement(self._glance_at(Look(self._whole)), query, self._crop)
 
     def discover(self, seed: int = 0, search: SearchSettings | None = None) -> Segments:
         """Find all Spelke segments of the photo without a prompt, the most confident first."""
@@ -185,14 +179,23 @@ class Scene:
             del self._glances[oldest]
         return self._glances[look.key]
 
+    def _query(self, pokes: Poke | Sequence[Poke], seed: int) -> Query:
+        return query_of(
+            (pokes,) if isinstance(pokes, Poke) else tuple(pokes),
+            self._crop,
+            self._model.patch_size,
+            still_camera=self.settings.corner_pokes != "none",
+            seed=seed,
+        )
+
     def _checked(self, point: Point) -> Point:
-        if len(point) != 2 or not all(math.isfinite(value) for value in point):
+        try:
+            x, y = (float(value) for value in point)
+        except (TypeError, ValueError):
+            x = y = math.nan
+        if not (math.isfinite(x) and math.isfinite(y)):
             raise InvalidInput(
                 f"a point must be two finite numbers (x, y) in pixels, got {point!r}"
             )
-        check_inside(point, self.image_size)
-        return (float(point[0]), float(point[1]))
-
-
-def _several(pokes: Poke | Sequence[Poke]) -> tuple[Poke, ...]:
-    return (pokes,) if isinstance(pokes, Poke) else tuple(pokes)
+        check_inside((x, y), self.image_size)
+        return (x, y)

@@ -7,10 +7,11 @@ pokes at once. Lengths are fractions of the side of a view, so they hold for any
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args
 
-from spelke.errors import InvalidInput
+from spelke.errors import InvalidInput, UnknownName
 from spelke.rollout.base import Sampling
 
 Evidence = Literal["dot", "gain", "correlation", "sensitivity"]
@@ -125,6 +126,10 @@ class DiscoverySettings:
             raise InvalidInput(f"threshold_ratio must lie in (0, 1), got {self.threshold_ratio}")
         if not 0 <= self.zoom_padding < 0.5:
             raise InvalidInput(f"zoom_padding must lie in [0, 0.5), got {self.zoom_padding}")
+        for name in ("max_magnification", "affordance_sure"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InvalidInput(f"{name} must be positive or None, got {value}")
 
 
 def check_choice(name: str, value: str, choices: object) -> None:
@@ -170,8 +175,8 @@ def notebook() -> DiscoverySettings:
     )
 
 
-def _published(**changes: object) -> DiscoverySettings:
-    common: dict[str, object] = {
+def _published(**changes: Any) -> DiscoverySettings:
+    common: dict[str, Any] = {
         "chain_crops": True,
         "evidence": "dot",
         "threshold": "otsu",
@@ -182,4 +187,45 @@ def _published(**changes: object) -> DiscoverySettings:
         "published_seeds": True,
         "affordance_sure": None,
     }
-    return DiscoverySettings(**{**common, **changes})  # type: ignore[arg-type]
+    return DiscoverySettings(**{**common, **changes})
+
+
+PRESETS: dict[str, Callable[[], DiscoverySettings]] = {
+    preset.__name__: preset for preset in (embedded, published_1b, published_fast, notebook)
+}
+"""All presets by name."""
+
+
+def settings_of(record: Mapping[str, Any]) -> DiscoverySettings:
+    """A preset with changes, as a checkpoint or a file names it.
+
+    Args:
+        record: `preset` (embedded if absent) and any field of `DiscoverySettings`; the fields of
+            `zoom` and `final` that are given change those of the preset's stage.
+
+    Raises:
+        UnknownName: no such preset.
+        InvalidInput: no such field, or a value that it does not accept.
+    """
+    changes = dict(record)
+    name = changes.pop("preset", "embedded")
+    if name not in PRESETS:
+        raise UnknownName(f"no discovery preset is called {name!r}; there are {', '.join(PRESETS)}")
+    base = PRESETS[name]()
+    for stage in ("zoom", "final"):
+        if isinstance(changes.get(stage), Mapping):
+            part = dict(changes[stage])
+            if isinstance(part.get("sampling"), Mapping):
+                part["sampling"] = _changed(Sampling(), part["sampling"], "sampling")
+            changes[stage] = _changed(getattr(base, stage) or Stage(), part, stage)
+    return _changed(base, changes, "discovery settings")
+
+
+def _changed(base: Any, changes: Mapping[str, Any], what: str) -> Any:
+    names = [each.name for each in fields(base)]
+    unknown = sorted(set(changes) - set(names))
+    if unknown:
+        raise InvalidInput(
+            f"{what} have no field {', '.join(unknown)}; there are {', '.join(names)}"
+        )
+    return replace(base, **changes)
