@@ -1,0 +1,121 @@
+"""`spelke train RECIPE`: from shards of simulated scenes to a checkpoint folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from spelke.cli.parse import parse
+from spelke.errors import InvalidInput, MissingExtra
+
+if TYPE_CHECKING:
+    from spelke.training.recipes import Recipe
+
+_EXAMPLES = """\
+Examples:
+  spelke worlds make shards --scenes 20000
+  spelke train flow-quantizer --data shards --out runs/quantizer
+  spelke train spelke-small --data shards --out runs/small --quantizer runs/quantizer/flow-quantizer
+  spelke train spelke-small --data shards --out runs/small --quantizer spelke-tiny --resume"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Train a model by a recipe.
+
+    The checkpoint is written to OUT/RECIPE, beside the log (log.jsonl and TensorBoard) and the
+    state from which --resume goes on. Ctrl-C saves that state. Without a RECIPE, all are listed.
+    """
+
+    recipe: Annotated[
+        str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE", help_behavior_hint="")
+    ] = ""
+    """Name of a recipe."""
+    data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of training shards, made by `spelke worlds make`."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of this run; runs/RECIPE if not given."""
+    held_out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of shards for evaluation during training."""
+    quantizer: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """For a world model: a model or folder whose flow quantizer is used."""
+    max_minutes: Annotated[float | None, tyro.conf.arg(metavar="MINUTES")] = None
+    """Stop after this time; --resume goes on later."""
+    resume: bool = False
+    """Go on with the run in --out, exactly where it stopped."""
+    num_steps: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Optimiser steps, instead of the recipe's."""
+    seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Of weights and samples, instead of the recipe's."""
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
+    json: bool = False
+    """Print every line of the log as JSON on standard output."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb."""
+    options = parse(TrainOptions, "train", argv, _EXAMPLES)
+    try:
+        from spelke.training.recipes import find_recipe
+        from spelke.training.run import train
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"training needs {error.name}, which is not installed; run: pip install 'spelke[train]'"
+        ) from error
+    if not options.recipe:
+        _print_recipes()
+        return 0
+    recipe = _changed(find_recipe(options.recipe), options)
+    if options.data is None:
+        raise InvalidInput(
+            "no training data was named; make some with `spelke worlds make DIR` and give it by "
+            "--data DIR"
+        )
+    folder = train(
+        recipe,
+        options.data,
+        options.out or Path("runs") / recipe.name,
+        held_out=options.held_out,
+        quantizer=options.quantizer,
+        max_minutes=options.max_minutes,
+        resume=options.resume,
+        report=_reporter(recipe.fit.num_steps, options.json),
+        accelerator=options.accelerator,
+    )
+    print(folder, file=sys.stderr if options.json else sys.stdout)
+    return 0
+
+
+def _changed(recipe: Recipe, options: TrainOptions) -> Recipe:
+    """The recipe with what the command line says about its schedule."""
+    given = {"num_steps": options.num_steps, "seed": options.seed}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, **changes))
+
+
+def _reporter(num_steps: int, as_json: bool) -> Callable[[dict[str, float]], None]:
+    def report(line: dict[str, float]) -> None:
+        if as_json:
+            print(json.dumps(line), flush=True)
+            return
+        numbers = "  ".join(f"{key} {value:.4g}" for key, value in line.items() if key != "step")
+        print(f"step {int(line['step'])}/{num_steps}  {numbers}", file=sys.stderr, flush=True)
+
+    return report
+
+
+def _print_recipes() -> None:
+    from spelke.training.recipes import RECIPES
+
+    width = max(map(len, RECIPES))
+    for name, recipe in RECIPES.items():
+        summary = " ".join((recipe.__doc__ or "").split())
+        print(f"{name:<{width}}  {summary}")

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+
+import pytest
+
+from spelke.cli.main import BAD_INPUT, OK, main
+from spelke.training import run
+from spelke.training.recipes import RECIPES, find_recipe
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What reaches the training, which then logs one line and ends."""
+    made = []
+
+    def train(recipe, data, out, *, report, **options):
+        made.append((recipe, data, out, options))
+        report({"step": 2, "loss": 1.25})
+        return out / recipe.name
+
+    monkeypatch.setattr(run, "train", train)
+    return made
+
+
+def test_the_recipe_and_its_places_reach_the_training(calls, tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ["train", "spelke-tiny", "--data", str(tmp_path), "--out", str(out), "--resume"]
+    assert main([*arguments, "--max-minutes", "3", "--quantizer", "spelke-tiny"]) == OK
+    [(recipe, data, folder, options)] = calls
+    assert recipe == find_recipe("spelke-tiny")
+    assert (data, folder) == (tmp_path, out)
+    assert options == {
+        "held_out": None, "quantizer": "spelke-tiny", "max_minutes": 3.0, "resume": True,
+        "accelerator": "auto",
+    }  # fmt: skip
+    captured = capsys.readouterr()
+    assert captured.out == f"{out / 'spelke-tiny'}\n"
+    assert captured.err == "step 2/4000  loss 1.25\n"
+
+
+def test_the_schedule_can_be_changed_and_nothing_else(calls, tmp_path):
+    main(["train", "spelke-tiny", "--data", str(tmp_path), "--num-steps", "7", "--seed", "5"])
+    recipe, _, out, _ = calls[0]
+    before = find_recipe("spelke-tiny")
+    assert recipe == dataclasses.replace(
+        before, fit=dataclasses.replace(before.fit, num_steps=7, seed=5)
+    )
+    assert str(out) == "runs/spelke-tiny"
+
+
+def test_json_is_the_log_alone(calls, tmp_path, capsys):
+    main(["train", "spelke-tiny", "--data", str(tmp_path), "--json"])
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"step": 2, "loss": 1.25}
+    assert "spelke-tiny" in captured.err
+
+
+def test_without_a_recipe_all_are_listed(capsys):
+    assert main(["train"]) == OK
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(RECIPES)
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_an_unknown_recipe_is_bad_input(calls, capsys):
+    assert main(["train", "spelke-huge", "--data", "x"]) == BAD_INPUT
+    assert "spelke-huge" in capsys.readouterr().err
+    assert not calls
+
+
+def test_no_data_is_bad_input(calls, capsys):
+    assert main(["train", "spelke-tiny"]) == BAD_INPUT
+    assert "spelke worlds make" in capsys.readouterr().err
+
+
+def test_a_schedule_that_cannot_be_is_bad_input(calls, capsys):
+    assert main(["train", "spelke-tiny", "--data", "x", "--num-steps", "0"]) == BAD_INPUT
+    assert "num_steps" in capsys.readouterr().err
+
+
+def test_a_missing_library_has_an_install_line(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "spelke.training.run")
+    monkeypatch.setitem(sys.modules, "spelke.training.fit", None)
+    assert main(["train", "spelke-tiny", "--data", "x"]) == BAD_INPUT
+    assert "pip install 'spelke[train]'" in capsys.readouterr().err
