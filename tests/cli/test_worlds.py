@@ -1,0 +1,67 @@
+"""Making and showing worlds from the command line."""
+
+import pytest
+
+from spelke.cli.main import main
+from spelke.data.worlds import hdf5_keys, read_shards
+from spelke.errors import MissingExtra, Unavailable
+from spelke.worlds.gl import gl_context
+
+
+@pytest.fixture(autouse=True)
+def graphics():
+    try:
+        gl_context()
+    except (MissingExtra, Unavailable) as error:
+        pytest.skip(f"worlds cannot be rendered here: {error}")
+
+
+SMALL = ["--pokes", "1", "--size", "64", "--no-after-frames", "--workers", "1"]
+
+
+def test_a_damaged_shard_is_made_again_and_a_whole_one_is_kept(tmp_path, capsys):
+    command = ["worlds", "make", str(tmp_path), "--scenes", "4", "--shard-size", "2", *SMALL]
+    assert main(command) == 0
+    first, second = sorted(tmp_path.glob("*.tar"))
+    kept, content = first.stat().st_mtime_ns, second.read_bytes()
+    second.write_bytes(content[: len(content) // 2])
+    assert main(command) == 0
+    assert "2 scenes are there already" in capsys.readouterr().err
+    assert first.stat().st_mtime_ns == kept
+    assert second.read_bytes() == content
+    assert [r["__key__"][-1:] for r in read_shards([first, second])] == [b"0", b"1", b"2", b"3"]
+    assert main([*command, "--size", "96"]) == 2
+    assert "other options" in capsys.readouterr().err
+
+
+def test_an_evaluation_set_and_its_sheet(tmp_path, capsys):
+    path, sheet = tmp_path / "set.h5", tmp_path / "sheet.png"
+    make = ["worlds", "make", str(path), "--scenes", "2", "--format", "hdf5", "--groups"]
+    make += ["--directions", "2", "--split", "test", *SMALL]
+    assert main(make) == 0
+    assert hdf5_keys(path) == ["test-000000000", "test-000000001"]
+    assert main(make) == 0
+    assert "there already" in capsys.readouterr().err
+    assert main(["worlds", "show", str(path), "--out", str(sheet)]) == 0
+    assert sheet.stat().st_size > 5000
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["set.h5", "sheet.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["make", "out", "--scenes", "0"], "--scenes"),
+        (["make", "out", "--seed", "-1"], "--seed"),
+        (["make", "out.h5"], "folder"),
+        (["make", "out", "--format", "hdf5"], ".h5"),
+        (["make", "out", "--families", "statues"], "statues"),
+        (["show", "nowhere.tar"], "nowhere.tar"),
+        (["show", "1", "--count", "0"], "--count"),
+        (["show", "1", "--out", "x.pdf"], ".png"),
+    ],
+)
+def test_bad_input_ends_with_2_and_says_why(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["worlds", *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
