@@ -28,7 +28,7 @@ class QuantizerObjective(nn.Module):
         num_windows: windows of one step.
     """
 
-    def __init__(self, quantizer: LocalQuantizer, num_windows: int = 96) -> None:
+    def __init__(self, quantizer: LocalQuantizer, num_windows: int = 48) -> None:
         super().__init__()
         self.quantizer = quantizer
         self.num_windows = num_windows

@@ -77,27 +77,29 @@ def rgb_quantizer() -> Recipe:
 
 
 def spelke_tiny() -> Recipe:
-    """The checkpoint of tests and snippets: 0.9 M parameters. Two CPU cores: about half an hour."""
+    """The checkpoint of tests and snippets: 0.8 M parameters. Two CPU cores: about half an hour."""
     network = PrefixConfig(
         embed_dim=96, depth=6, fork_depth=4, num_heads=3, stem_dim=32, cell_dim=48
     )
-    questions = QuestionConfig(num_pointers=96)
     return Recipe(
         name="spelke-tiny",
         network=network,
-        samples=SampleConfig(questions=questions),
-        fit=FitConfig(num_steps=4000, batch_size=12, learning_rate=2e-3),
+        samples=SampleConfig(questions=QuestionConfig(num_pointers=96)),
+        fit=FitConfig(num_steps=2000, batch_size=16, learning_rate=4e-3, optimizer="muon"),
     )
 
 
 def spelke_small() -> Recipe:
-    """The embedded default: 7.3 M parameters. Two CPU cores with bfloat16: about two hours."""
-    questions = QuestionConfig(num_pointers=112)
+    """The embedded default: 4.2 M parameters. Two CPU cores with bfloat16: about 75 minutes.
+
+    Muon, because it notices the poke five times sooner than AdamW (240 steps on sprites: overlap of
+    moving cells 0.59 against 0.04).
+    """
     return Recipe(
         name="spelke-small",
-        network=PrefixConfig(),
-        samples=SampleConfig(questions=questions),
-        fit=FitConfig(num_steps=6000, batch_size=12, learning_rate=1e-3),
+        network=PrefixConfig(embed_dim=192, num_heads=3),
+        samples=SampleConfig(questions=QuestionConfig(num_pointers=112)),
+        fit=FitConfig(num_steps=2600, batch_size=16, learning_rate=3e-3, optimizer="muon"),
     )
 
 

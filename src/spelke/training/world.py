@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from spelke.models.local_quantizer import LocalQuantizer
 from spelke.models.prefix import Conditions, PrefixWorld
+from spelke.rollout.prefix import uniform_codes
 from spelke.training.questions import QUESTION_KINDS
 
 
@@ -111,12 +112,3 @@ class WorldObjective(nn.Module):
             "iou": overlap.mean(),
         }
 
-
-def uniform_codes(
-    quantizer: LocalQuantizer, displacement: Float[Tensor, "*batch 2"]
-) -> Int[Tensor, "*batch"]:
-    """Codes of 4x4 cells that move as a whole, for displacements in pixels."""
-    cells = displacement.reshape(-1, 2, 1, 1).expand(-1, -1, 4, 4).float()
-    with torch.autocast(displacement.device.type, enabled=False):
-        codes = quantizer.encode(quantizer.normalise(cells))
-    return codes.view(displacement.shape[:-1])
