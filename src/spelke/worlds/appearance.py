@@ -105,7 +105,7 @@ def _floor(rng, look: Look, split: str) -> str:
         pixels = _mirrored(pixels)
     if rng.random() < 0.15:
         fine = cv2.resize(np.ascontiguousarray(pixels), (2 * _FLOOR_SIDE, 2 * _FLOOR_SIDE))
-        pixels = paint_decoys(rng, fine, split, rng.integers(3, 12))
+        pixels = paint_decoys(rng, fine, split, int(rng.integers(3, 12)))
         span = rng.uniform(0.8, 1.6)
         look.notes += ("decoys",)
     _texture(look, "floor", "2d", pixels)

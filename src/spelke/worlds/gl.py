@@ -8,6 +8,7 @@ to use one thread: scenes are made by one process per core.
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 from types import ModuleType
 from typing import Any
@@ -48,9 +49,11 @@ def gl_context() -> Any:
     Raises:
         Unavailable: no EGL (or other) context can be made on this machine.
     """
-    mujoco = load_mujoco()
+    load_mujoco()
     try:
-        context = mujoco.GLContext(_BUFFER_SIDE, _BUFFER_SIDE)
+        # Not `mujoco.GLContext`: somebody may have imported mujoco before MUJOCO_GL was set.
+        backend = importlib.import_module(f"mujoco.{os.environ['MUJOCO_GL']}")
+        context = backend.GLContext(_BUFFER_SIDE, _BUFFER_SIDE)
         context.make_current()
     except Exception as error:  # PyOpenGL, EGL and ctypes each raise kinds of their own
         raise Unavailable(_no_graphics(error)) from error

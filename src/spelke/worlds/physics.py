@@ -19,6 +19,8 @@ _DRAG_FREQUENCY = 50.0
 _FINGER_ZETA = 0.7
 _MAX_ACCELERATION = 40.0
 _FLICK_STEPS = 5
+_MAX_LOAD = 15.0
+"""A finger is sized for a load of so many times the body; were it to slip off, more would fling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,9 @@ class _Finger:
 
     def __init__(self, model: Any, data: Any, push: Push, mass: float) -> None:
         body = push.body
-        self.push, self.mass = push, mass
         self.own = float(model.body_mass[body])
+        self.push, self.mass = push, min(mass, _MAX_LOAD * self.own)
+        mass = self.mass
         com = data.xipos[body].copy()
         self.start = com if push.kind == "held" else np.array(push.point, float)
         quat = data.xquat[body].copy()

@@ -1,0 +1,22 @@
+"""Scenes that several tests look at, made once; skipped where no software OpenGL is."""
+
+import pytest
+
+from spelke.errors import MissingExtra, Unavailable
+from spelke.worlds.generate import SceneOptions, make_scene
+from spelke.worlds.gl import gl_context
+
+
+@pytest.fixture(scope="session")
+def graphics():
+    try:
+        gl_context()
+    except (MissingExtra, Unavailable) as error:
+        pytest.skip(f"worlds cannot be rendered here: {error}")
+
+
+@pytest.fixture(scope="session")
+def scene(graphics):
+    """One scene with after-frames and a camera that stays."""
+    options = SceneOptions(families=("mixed",), pokes=4, camera_moves=0.0)
+    return make_scene(3, options)
