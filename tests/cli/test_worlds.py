@@ -1,5 +1,11 @@
 """Making and showing worlds from the command line."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
 from spelke.cli.main import main
@@ -65,3 +71,33 @@ def test_bad_input_ends_with_2_and_says_why(arguments, words, capsys, tmp_path, 
     assert main(["worlds", *arguments]) == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_two_workers_make_the_same_shards_as_one(tmp_path):
+    rest = ["--scenes", "4", "--shard-size", "2", "--pokes", "1", "--size", "64"]
+    for workers in ("1", "2"):
+        folder = str(tmp_path / workers)
+        assert main(["worlds", "make", folder, *rest, "--workers", workers]) == 0
+    shards = sorted((tmp_path / "1").glob("*.tar"))
+    assert len(shards) == 2
+    for shard in shards:
+        assert shard.read_bytes() == (tmp_path / "2" / shard.name).read_bytes()
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_whole_shards_only(tmp_path):
+    command = [sys.executable, "-m", "spelke.cli.main", "worlds", "make", str(tmp_path / "out")]
+    command += ["--scenes", "400", "--shard-size", "5", "--pokes", "1", "--size", "64"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    until = time.monotonic() + 120
+    while not list((tmp_path / "out").glob("[!.]*.tar")) and time.monotonic() < until:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 130
+    left = sorted((tmp_path / "out").iterdir())
+    assert left
+    for shard in left:
+        assert shard.suffix == ".tar"
+        assert not shard.name.startswith(".")
+        assert len(list(read_shards([shard]))) == 5

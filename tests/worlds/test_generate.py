@@ -60,9 +60,12 @@ def test_pokes_touch_their_body_and_cover_different_bodies(scene):
     x, y = scene.pokes.pixel.T
     np.testing.assert_array_equal(scene.ids[y, x], scene.pokes.body)
     assert scene.body_movable[scene.pokes.body].all()
-    assert len(set(scene.pokes.body)) == min(4, len(np.unique(scene.pokes.body)))
+    large = scene.body_movable & (scene.visible_pixels() > 400)
+    assert len(set(scene.pokes.body)) >= min(len(scene.pokes), large.sum())
     for poke, (px, py) in enumerate(scene.pokes.pixel):
-        np.testing.assert_allclose(scene.point_at(px, py), scene.pokes.point[poke], atol=1e-5)
+        np.testing.assert_allclose(
+            scene.point_at(int(px), int(py)), scene.pokes.point[poke], atol=1e-5
+        )
 
 
 def test_the_flow_at_the_pixel_is_the_flow_of_the_frame(scene):

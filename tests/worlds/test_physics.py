@@ -43,7 +43,7 @@ def energy(model, data):
     return float(data.energy.sum())
 
 
-# With strong damping the step is coarse for the short contact, and things bounce more than in theory.
+# With strong damping the step is coarse for the contact: things bounce more than in theory.
 @pytest.mark.parametrize(("zeta", "slack"), [(0.05, 0.08), (0.1, 0.08), (0.2, 0.1), (0.4, 0.2)])
 def test_restitution_follows_the_damping_ratio(zeta, slack):
     model, data = build(body("ball", 'type="sphere" size="0.05"', "0 0 0.0501", zeta=zeta), 0.0)

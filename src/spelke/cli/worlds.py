@@ -201,8 +201,12 @@ def _start_worker(made: Any) -> None:
 def _run(jobs: list[_Job], workers: int) -> None:
     """Make shards side by side, with a progress bar on standard error."""
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, track
 
+    if min(workers, len(jobs)) == 1:
+        for job in track(jobs, "shards", console=Console(stderr=True)):
+            job.make()
+        return
     context = multiprocessing.get_context("spawn")  # forking a process with a GL context can hang
     made = context.Value("q", 0)
     pool = ProcessPoolExecutor(
