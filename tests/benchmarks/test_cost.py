@@ -1,6 +1,12 @@
 """The table of tokens and FLOPs of the published networks, 1B and 7B."""
 
+from contextlib import contextmanager
+from dataclasses import replace
+
 import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from spelke.benchmarks.cost import (
     SPELKENET_1B,
@@ -8,14 +14,15 @@ from spelke.benchmarks.cost import (
     Cost,
     Pass,
     cost_of,
-    prefix_question,
-    prefix_scene,
+    prefix_ask,
+    prefix_look,
     published_cached_call,
     published_cached_segment,
     published_call,
     published_scene,
     published_segment,
 )
+from spelke.models.prefix import Conditions, PrefixConfig, PrefixWorld
 
 TABLE = 4097
 """A size of the table from codes to flow."""
@@ -64,15 +71,45 @@ def test_splitting_a_causal_pass_in_two_changes_nothing():
     assert cost_of(SPELKENET_1B, [Pass(30, cached=7), Pass(70, cached=37)]) == whole
 
 
-def test_a_bidirectional_image_attends_to_every_pair():
-    assert sum(one.pairs for one in prefix_scene(64, extra=2)) == 66**2
+def test_a_bidirectional_pass_attends_to_every_pair():
+    assert Pass(66, is_causal=False).pairs == 66**2
+    assert Pass(5, cached=64, is_causal=False).pairs == 5 * (64 + 5)
 
 
-def test_patches_that_are_asked_see_the_image_the_pokes_and_themselves():
-    given, *asked = prefix_question(prefix=64, conditioned=5, asked=10, vocabulary=512)
-    assert given.pairs == 5 * (64 + 5)
-    assert [one.pairs for one in asked] == [64 + 5 + 1] * 10
-    assert sum(one.logit_rows for one in asked) == 10
+CONFIG = PrefixConfig(
+    image_size=64, embed_dim=64, depth=4, fork_depth=2, num_heads=2, stem_dim=16, cell_dim=16
+)
+
+
+@contextmanager
+def counting():
+    """Torch's own count, which knows matrix products but no fused attention on a CPU."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        yield counter
+
+
+@pytest.mark.usefixtures("unchecked_shapes")  # masks are biases, which blocks do not announce
+@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, fork_depth=3, num_codes=32)])
+def test_our_layout_costs_what_torch_counts(config):
+    network = PrefixWorld(config).eval()
+    with counting() as counter:
+        view = network.look(torch.rand(1, 3, 64, 64))
+    assert prefix_look(config).flops == pytest.approx(counter.get_total_flops(), rel=0.01)
+    assert prefix_look(config).tokens == 64
+    questions, known, pointers = 3, 5, 40
+    conditions = Conditions(
+        torch.zeros(1, questions, 6),
+        torch.arange(known).expand(1, questions, known),
+        torch.zeros(1, questions, known, config.num_slots, dtype=torch.int64),
+        torch.ones(1, questions, known, dtype=torch.bool),
+    )
+    patches = torch.arange(pointers).expand(1, questions, pointers)
+    with counting() as counter:
+        network.ask(view, conditions, patches)
+    cost = prefix_ask(config, known, pointers, questions)
+    assert cost.flops == pytest.approx(counter.get_total_flops(), rel=0.01)
+    assert cost.tokens == questions * (1 + known + pointers)
 
 
 def test_costs_add_and_multiply():

@@ -3,7 +3,7 @@
 The unit is one `Pass`: tokens that enter the network, on top of those already cached. A question
 is a list of passes; its cost is their sum. `published_*` count the published layout (five tokens
 for a patch), with the reference's way of calling the network and with a shared prefix cache;
-`prefix_*` count our layout (one embedding for an image patch, bidirectional inside the image).
+`prefix_*` count our layout (one embedding for an image patch, pointers that fork from it).
 
 Source: Venkatesh et al. 2025 for the layout; FLOPs as usual for a decoder: a product of an
 (m, k) with a (k, n) matrix is 2 m k n.
@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from spelke.models.prefix import PrefixConfig
 
 PATCHES = 1024
 """Patches of the published 32 x 32 grid."""
@@ -165,26 +167,42 @@ def published_cached_segment(network: NetworkSize, table_size: int = 4097) -> Co
     return scenes + 15 * zoom + 24 * cost_of(network, published_cached_call(6, sequential=256))
 
 
-def prefix_scene(patches: int, extra: int = 0) -> list[Pass]:
-    """Our layout: the image, one token for a patch, every one seeing all.
+def prefix_look(config: PrefixConfig) -> Cost:
+    """Our layout: reading one picture. Of the last block only keys and values are needed.
+
+    Keys and values of the blocks that pointers pass are computed apart, for them to keep.
+    """
+    patches, width = config.num_patches, config.embed_dim
+    blocks = NetworkSize(embed_dim=width, depth=config.depth - 1, vocabulary=0)
+    flops = cost_of(blocks, [Pass(patches, is_causal=False)]).flops
+    kept = 4 * width**2 * patches * (config.depth - config.fork_depth)
+    return Cost(patches, flops + kept + _stem_flops(config))
+
+
+def prefix_ask(config: PrefixConfig, conditions: int, pointers: int, questions: int = 1) -> Cost:
+    """Our layout: questions about a picture that was read before.
 
     Args:
-        patches: patches of the image.
-        extra: further tokens of the prefix (a camera, registers).
+        config: shape of the network.
+        conditions: patches whose flow is given, in each question; the camera is one token more.
+        pointers: patches whose flow is asked.
+        questions: pokes that are tried.
     """
-    return [Pass(patches + extra, is_causal=False)]
+    blocks = NetworkSize(config.embed_dim, config.depth - config.fork_depth, config.num_codes)
+    width, known = config.embed_dim, conditions + 1
+    tokens = known + pointers
+    # Pointers give no keys and values: they are seen by nobody, so 20 instead of 24 products.
+    flops = blocks.flops_per_token * tokens - 4 * width**2 * blocks.depth * pointers
+    flops += blocks.flops_per_pair * tokens * (config.num_patches + known)
+    cells = config.num_slots * config.cell_dim
+    flops += pointers * 2 * cells * (width + config.num_codes)
+    return questions * Cost(tokens, flops)
 
 
-def prefix_question(prefix: int, conditioned: int, asked: int, vocabulary: int) -> list[Pass]:
-    """Our layout: one question on a cached image.
-
-    Args:
-        prefix: cached tokens of the image.
-        conditioned: patches whose flow is given; they see the image and each other.
-        asked: patches whose flow is wanted; each sees the image, what is given and itself, and
-            one logit row is read for each.
-        vocabulary: flow codes.
-    """
-    given = Pass(conditioned, cached=prefix, is_causal=False)
-    alone = [Pass(1, cached=prefix + conditioned, logit_rows=1, vocabulary=vocabulary)] * asked
-    return [given, *alone]
+def _stem_flops(config: PrefixConfig) -> int:
+    """The convolutions that turn a picture into embeddings and cells."""
+    half, quarter = (config.image_size // 2) ** 2, (config.image_size // 4) ** 2
+    narrow, wide = config.stem_dim, 2 * config.stem_dim
+    convolutions = half * 27 * narrow + quarter * 9 * (narrow * wide + wide * wide)
+    heads = quarter * wide * (config.embed_dim + config.cell_dim)
+    return 2 * (convolutions + heads)
