@@ -36,6 +36,8 @@ OURS = {
     "companions apart": replace(embedded(), final=Stage(companion="apart")),
     "sampled": replace(embedded(), final=Stage(num_sequential=4)),
 }
+DIFFERENT = ("embedded", "four looks", "relative", "correlation", "sensitivity")
+"""Of ours, those that decide differently."""
 PUBLISHED = {"1b": published_1b(), "fast": published_fast(), "notebook": notebook()}
 
 
@@ -70,9 +72,9 @@ def test_a_perfect_model_finds_every_thing_of_a_tall_photo(tall_table):
 
 
 @pytest.mark.parametrize("blind", [StillWorldModel, NoiseWorldModel, StubbornWorldModel])
-@pytest.mark.parametrize("settings", OURS.values(), ids=OURS)
-def test_a_blind_model_finds_nothing(blind, settings, table):
-    found, confidence = scores(blind(), settings, table)
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_a_blind_model_finds_nothing(blind, name, table):
+    found, confidence = scores(blind(), OURS[name], table)
     assert found.max() < 0.5
     assert confidence.max() < 0.45
     assert confidence.mean() < 0.25

@@ -160,15 +160,22 @@ def paste_levels(
     in multiples of the cut and at most 1 either way. Each level weighs twice the one before.
     """
     used = levels if settings.combine_levels else levels[-1:]
-    total = np.zeros((), np.float32)
-    weights = np.zeros((), np.float32)
-    for number, level in enumerate(used):
-        cut = cut_value(level, level.evidence, settings, patch_size)
-        above = np.full_like(level.evidence, -1.0)
-        if np.isfinite(cut):
-            above = np.clip((level.evidence - cut) / max(abs(cut), 1e-8), -1.0, 1.0)
-        pasted = level.view.paste_map(above)
-        seen = np.isfinite(pasted)
-        total = total + np.where(seen, pasted, 0.0) * 2.0**number
-        weights = weights + seen * 2.0**number
-    return (total >= 0) & (weights > 0)
+    maps = (level.view.paste_map(_above_cut(level, settings, patch_size)) for level in used)
+    total = next(maps)
+    weight = np.isfinite(total).astype(np.float32)  # of the levels so far that see a pixel
+    for number, finer in enumerate(maps, start=1):
+        seen = np.isfinite(finer)
+        total[seen] = np.nan_to_num(total[seen]) * weight[seen] + finer[seen] * 2**number
+        weight[seen] += 2**number
+        total[seen] /= weight[seen]
+    return total >= 0  # outside of all views the map is NaN
+
+
+def _above_cut(
+    level: Level, settings: DiscoverySettings, patch_size: int
+) -> Float[np.ndarray, "size size"]:
+    """How far the evidence lies above its cut, in multiples of the cut, within -1 to 1."""
+    cut = cut_value(level, level.evidence, settings, patch_size)
+    if not np.isfinite(cut):
+        return np.full_like(level.evidence, -1.0)
+    return np.clip((level.evidence - cut) / max(abs(cut), 1e-8), -1.0, 1.0)
