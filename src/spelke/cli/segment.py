@@ -52,7 +52,7 @@ def _asker(options: SegmentOptions) -> Callable[[Scene, Path, Callable[[str], Pa
     def ask(scene: Scene, photo: Path, place: Callable[[str], Path]) -> Answer:
         segments = _find(scene, options)
         pixels = (
-            draw_segment(scene.image, segments[0])
+            draw_segment(scene.image, segments.items[0])
             if len(segments) == 1
             else draw_segments(scene.image, segments, numbered=True)
         )
