@@ -66,6 +66,19 @@ def test_an_evaluation_set_is_lossless(scene, tmp_path):
     assert len(list(read_scenes(path))) == 2
 
 
+def test_a_long_description_fits_and_a_missing_part_is_refused(scene, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "set.h5"
+    long = dataclasses.replace(scene, mjcf="<mujoco>" + 100_000 * " " + "</mujoco>")
+    write_hdf5(path, [("a", long)])
+    (again,) = read_hdf5(path)
+    assert again.mjcf == long.mjcf
+    with h5py.File(path, "a") as file:
+        del file["a/ids"]
+    with pytest.raises(BadFile, match="scene a"):
+        list(read_hdf5(path))
+
+
 def test_a_bare_scene_stays_bare(scene, tmp_path):
     bare = dataclasses.replace(
         scene,

@@ -81,7 +81,7 @@ def _tables(scene: WorldScene) -> dict[str, np.ndarray]:
     return tables
 
 
-def _from_tables(tables: dict[str, Any], images: dict[str, np.ndarray | None]) -> WorldScene:
+def _from_tables(tables: dict[str, Any], images: dict[str, np.ndarray]) -> WorldScene:
     """The inverse of `_tables`; `images` holds rgb, ids, depth, and after_rgb and so on."""
     width = images["ids"].shape[-1]
     values: dict[str, Any] = {name: images[name] for name in _IMAGES}
@@ -98,7 +98,7 @@ def _from_tables(tables: dict[str, Any], images: dict[str, np.ndarray | None]) -
         elif value.ndim == 0:
             value = value.item()
         values[item.name] = value
-    pokes = {item.name: tables.get(f"poke_{item.name}") for item in fields(Pokes)}
+    pokes: dict[str, Any] = {item.name: tables.get(f"poke_{item.name}") for item in fields(Pokes)}
     if pokes["visible"] is not None:
         pokes["visible"] = np.unpackbits(pokes["visible"], axis=-1, count=width).astype(bool)
     for name in ("rgb", "ids", "depth"):
@@ -126,7 +126,7 @@ def _png(picture: np.ndarray) -> bytes:
 def encode(scene: WorldScene, key: str) -> Record:
     """A scene as the files of one sample."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **_tables(scene))
+    np.savez_compressed(buffer, allow_pickle=False, **_tables(scene))
     record = {
         "__key__": key.encode(),
         "rgb.jpg": _jpeg(scene.rgb),
@@ -135,7 +135,7 @@ def encode(scene: WorldScene, key: str) -> Record:
         "npz": buffer.getvalue(),
     }
     pokes = scene.pokes
-    if pokes.rgb is not None:
+    if pokes.rgb is not None and pokes.ids is not None and pokes.depth is not None:
         record["after.jpg"] = _jpeg(pokes.rgb.reshape(-1, *pokes.rgb.shape[2:]))
         record["after_ids.png"] = _png(pokes.ids.reshape(-1, pokes.ids.shape[-1]))
         steps = pack_depth(pokes.depth)
@@ -154,7 +154,7 @@ def decode(record: Record) -> WorldScene:
         with np.load(io.BytesIO(record["npz"]), allow_pickle=False) as archive:
             tables = {name: archive[name] for name in archive.files}
         _check_schema(int(tables["schema"]), key)
-        images: dict[str, np.ndarray | None] = {
+        images: dict[str, np.ndarray] = {
             "rgb": _picture(record, "rgb.jpg", cv2.IMREAD_COLOR_RGB),
             "ids": _picture(record, "ids.png", cv2.IMREAD_UNCHANGED),
             "depth": unpack_depth(_picture(record, "depth.png", cv2.IMREAD_UNCHANGED)),
@@ -279,7 +279,7 @@ def write_hdf5(path: str | Path, scenes: Iterable[tuple[str, WorldScene]]) -> in
             group = file.create_group(key)
             for name, value in _tables(scene).items():
                 if value.dtype.kind in "US":
-                    group.attrs[name] = str(value)
+                    group.create_dataset(name, data=str(value))  # attributes end at 64 KB
                 else:
                     _put(group, name, value)
             for name in _IMAGES:
@@ -318,10 +318,18 @@ def read_hdf5(path: str | Path, keys: Sequence[str] | None = None) -> Iterator[W
                     f"{path} holds no scene {key!r}; its scenes: {sorted(file)[:5]} ..."
                 )
             group = file[key]
-            tables: dict[str, Any] = {name: np.array(text) for name, text in group.attrs.items()}
-            tables |= {name: np.asarray(item[()]) for name, item in group.items()}
+            tables = {name: _array(item) for name, item in group.items()}
             names = [*_IMAGES, *(f"after_{name}" for name in _IMAGES)]
-            yield _from_tables(tables, {name: tables.get(name) for name in names})
+            try:
+                scene = _from_tables(tables, {n: tables[n] for n in names if n in tables})
+            except (KeyError, TypeError, ValueError) as error:
+                raise BadFile(f"scene {key} of {path} is incomplete: {error!r}") from error
+            yield scene
+
+
+def _array(item: Any) -> np.ndarray:
+    value = item[()]
+    return np.array(value.decode()) if isinstance(value, bytes) else np.asarray(value)
 
 
 def _open_hdf5(path: str | Path) -> Any:

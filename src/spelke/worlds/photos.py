@@ -81,7 +81,7 @@ def crop_photo(rng: np.random.Generator, split: str, side: int) -> np.ndarray:
     crop = cv2.resize(
         photo[top : top + window, left : left + window], (side, side), interpolation=cv2.INTER_AREA
     )
-    crop = np.rot90(crop, rng.integers(4))
+    crop = np.rot90(crop, int(rng.integers(4)))
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
     crop = np.ascontiguousarray(crop)

@@ -120,7 +120,7 @@ _CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1
 
 
 def _part_points(part: Part) -> np.ndarray:
-    if part.kind == "mesh":
+    if part.vertices is not None:
         points = part.vertices
     elif part.kind == "box":
         points = _CORNERS * part.size
