@@ -33,6 +33,8 @@ class SearchSettings:
     """Points that are drawn and segmented together."""
     max_rounds: int = 8
     """Rounds after which the search ends whatever is left."""
+    max_empty_rounds: int = 2
+    """Rounds in a row that find nothing to keep, after which the search ends."""
     least_affordance: float = 0.05
     """Stop when no patch has more affordance than this left."""
     least_share: float = 0.2
@@ -43,10 +45,11 @@ class SearchSettings:
     """Intersection over union from which on two segments are the same."""
 
     def __post_init__(self) -> None:
-        if self.points_per_round < 1 or self.max_rounds < 1:
+        counts = (self.points_per_round, self.max_rounds, self.max_empty_rounds)
+        if min(counts) < 1:
             raise InvalidInput(
-                "a search needs at least one point and one round, got "
-                f"points_per_round={self.points_per_round}, max_rounds={self.max_rounds}"
+                "a search needs at least one point and one round, got (points_per_round, "
+                f"max_rounds, max_empty_rounds) = {counts}"
             )
 
 
@@ -71,16 +74,19 @@ def discover(
     remaining = np.where(_on_photo(points, crop), affordance, 0.0)
     least = max(settings.least_affordance, settings.least_share * float(remaining.max()))
     kept: list[Segment] = []
+    empty_rounds = 0
     for _ in range(settings.max_rounds):
         patches = draw_patches(remaining, least, settings.points_per_round, generator)
-        if not patches:
+        if not patches or empty_rounds == settings.max_empty_rounds:
             break
+        before = len(kept)
         found = find_segments([points[patch] for patch in patches])
         for patch, segment in zip(patches, found, strict=True):
             remaining[patch] = 0.0
             if segment.confidence >= settings.min_confidence and segment.area > 0:
                 remaining *= 1 - _coverage(segment.mask, points)
                 kept.append(segment)
+        empty_rounds = empty_rounds + 1 if len(kept) == before else 0
     return without_doubles(kept, settings.same_overlap)
 
 
