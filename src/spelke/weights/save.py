@@ -40,7 +40,8 @@ def save(
         card: the model card in Markdown: data, steps, time, scores, limits, licence.
         settings: JSON for whoever asks the model; nothing in it may change a network.
         training: JSON about where the weights came from.
-        dtype: of floating-point weights in the file; None keeps theirs. bfloat16 halves the file.
+        dtype: of the main network's floating-point weights in the file; None keeps theirs.
+            Quantizers always keep theirs: rounding them would change what their codes mean.
 
     Returns:
         The folder.
@@ -56,7 +57,7 @@ def save(
     try:
         draft.mkdir(parents=True)
         tensors = {
-            f"{part.name}.{key}": _to_file(value, dtype)
+            f"{part.name}.{key}": _to_file(value, dtype if part.name == "network" else None)
             for part in parts
             for key, value in networks[part.name].state_dict().items()
         }
