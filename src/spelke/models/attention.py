@@ -8,6 +8,8 @@ Source: Venkatesh et al. 2025, section 3.1 (the published network is a GPT-2 sty
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -18,6 +20,9 @@ from spelke.models.cache import LayerCache
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values, each (batch, head, time, head_dim); a batch of 1 is shared by all samples."""
+
+Mask: TypeAlias = Bool[Tensor, "*mask"] | Float[Tensor, "*mask"]
+"""True where a query may look; or a bias that is added to the scores, -inf where it may not."""
 
 _FEW_QUERIES = 8
 """Up to this many new tokens, a shared prefix is attended to in place instead of being expanded."""
@@ -34,7 +39,7 @@ def attend(
     key: Float[Tensor, "#batch head key head_dim"],
     value: Float[Tensor, "#batch head key head_dim"],
     *,
-    mask: Bool[Tensor, "*mask"] | None = None,
+    mask: Mask | None = None,
     causal: bool = False,
     prefix: KeysValues | None = None,
 ) -> Float[Tensor, "batch head query head_dim"]:
@@ -44,8 +49,8 @@ def attend(
         query: what looks.
         key: what is looked at; a batch of 1 serves every query.
         value: what is taken.
-        mask: True where a query may look, broadcastable to (batch, head, query, key); it speaks of
-            `key` only, for a prefix is always visible.
+        mask: where a query may look, broadcastable to (batch, head, query, key); it speaks of `key`
+            only, for a prefix is always visible.
         causal: a query sees keys up to its own place, counted from the *end* of `key`.
         prefix: keys and values that precede `key` and that every query sees.
     """
@@ -64,7 +69,8 @@ def attend(
         key = torch.cat([_expand(prefix[0], batch), _expand(key, batch)], 2)
         value = torch.cat([_expand(prefix[1], batch), _expand(value, batch)], 2)
         if mask is not None:
-            sees_prefix = mask.new_ones(()).expand(*mask.shape[:-1], prefix[0].shape[2])
+            free = mask.new_ones(()) if mask.dtype == torch.bool else mask.new_zeros(())
+            sees_prefix = free.expand(*mask.shape[:-1], prefix[0].shape[2])
             mask = torch.cat([sees_prefix, mask.expand(*mask.shape[:-1], num_keys)], -1)
     key, value = _expand(key, batch), _expand(value, batch)
     square = key.shape[2] == num_queries
@@ -94,7 +100,7 @@ def _attend_shared(
     far = far.view(head, batch, num_queries, -1).transpose(0, 1)
     near = query.float() @ key.transpose(2, 3).float()
     if mask is not None:
-        near = near.masked_fill(~mask, float("-inf"))
+        near = near.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else near + mask
     weights = torch.cat([far, near], 3).softmax(3).to(value.dtype)
     far, near = weights.split([far.shape[3], near.shape[3]], 3)
     rows = far.transpose(0, 1).reshape(1, head, batch * num_queries, -1)
@@ -135,7 +141,7 @@ class Attention(nn.Module):
         context: KeysValues | None = None,
         prefix: KeysValues | None = None,
         cache: LayerCache | None = None,
-        mask: Bool[Tensor, "*mask"] | None = None,
+        mask: Mask | None = None,
         causal: bool = False,
     ) -> Float[Tensor, "batch length embed_dim"]:
         """Let each token of `x` look around.
@@ -145,7 +151,7 @@ class Attention(nn.Module):
             context: look at these keys and values *instead of* at `x` (cross attention).
             prefix: look at these keys and values *as well as* at `x`.
             cache: the keys and values of earlier tokens; those of `x` are appended to it.
-            mask: True where a token may look, over `context`, or over `x` where none is given.
+            mask: where a token may look, over `context`, or over `x` where none is given.
             causal: a token does not see later ones.
         """
         if context is not None:

@@ -6,10 +6,10 @@ Sub-module names are those of the published weights; norms have a weight and no 
 
 from __future__ import annotations
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from spelke.models.attention import Attention, KeysValues
+from spelke.models.attention import Attention, KeysValues, Mask
 from spelke.models.cache import LayerCache
 
 
@@ -53,7 +53,7 @@ class Block(nn.Module):
         self,
         x: Float[Tensor, "batch length embed_dim"],
         context: KeysValues | None = None,
-        mask: Bool[Tensor, "*mask"] | None = None,
+        mask: Mask | None = None,
         causal: bool = False,
         *,
         prefix: KeysValues | None = None,

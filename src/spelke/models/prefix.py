@@ -4,8 +4,9 @@ The same blocks as the published network, in another layout of the sequence:
 * an RGB patch is one continuous embedding (a small convolutional stem) instead of five tokens;
 * the picture is a prefix that attends to itself in both directions and never to a poke, so it is
   encoded once;
-* a flow pointer does not start from a bare position: it *forks* from what the prefix knows about its
-  patch after `fork_depth` blocks, and passes the remaining blocks alone. A poke costs those only;
+* a flow pointer does not start from a bare position: it *forks* from what the prefix knows about
+  its patch after `fork_depth` blocks, and passes the remaining blocks alone. A poke costs those
+  only;
 * conditions (camera, then revealed flow patches, in any order) are causal among themselves;
   pointers see the picture and the conditions, not each other, so any subset of patches can be asked
   in one pass, and a sampled patch simply joins the conditions.
@@ -26,6 +27,8 @@ from torch import Tensor, nn
 from spelke.errors import InvalidInput
 from spelke.models.block import Block
 from spelke.models.local_quantizer import CODE_SIZE
+from spelke.models.stem import ConvStem
+from spelke.models.waves import fourier_features, sinusoids
 
 CAMERA_NUMBERS = 6
 """Rotation vector in degrees and translation in metres, of the camera's motion."""
@@ -55,6 +58,9 @@ class PrefixConfig:
     """Width of the features from which the code of one 4x4 cell is read."""
 
     def __post_init__(self) -> None:
+        for name in ("image_size", "patch_size", "num_codes", "num_heads", "stem_dim", "cell_dim"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(f"{name} must be positive, got {getattr(self, name)}")
         if self.patch_size % CODE_SIZE or self.image_size % self.patch_size:
             raise InvalidInput(
                 f"patch_size must be a multiple of {CODE_SIZE} and divide image_size, got "
@@ -62,6 +68,11 @@ class PrefixConfig:
             )
         if self.patch_size & (self.patch_size - 1):
             raise InvalidInput(f"patch_size must be a power of two, got {self.patch_size}")
+        for name, step in (("embed_dim", 4), ("embed_dim", self.num_heads), ("stem_dim", 8)):
+            if getattr(self, name) % step:
+                raise InvalidInput(
+                    f"{name} must be a multiple of {step}, got {getattr(self, name)}"
+                )
         if not 0 < self.fork_depth < self.depth:
             raise InvalidInput(
                 f"fork_depth must lie between 0 and depth={self.depth}, got {self.fork_depth}"
@@ -118,30 +129,6 @@ class Conditions(NamedTuple):
     valid: Tensor
 
 
-class ConvStem(nn.Module):
-    """Picture to one embedding for each patch, and features at 4-pixel resolution."""
-
-    def __init__(self, config: PrefixConfig) -> None:
-        super().__init__()
-        width = config.stem_dim
-        self.conv1 = nn.Conv2d(3, width, 3, 2, 1)
-        self.norm1 = nn.GroupNorm(8, width)
-        self.conv2 = nn.Conv2d(width, 2 * width, 3, 2, 1)
-        self.norm2 = nn.GroupNorm(8, 2 * width)
-        self.conv3 = nn.Conv2d(2 * width, 2 * width, 3, 1, 1)
-        self.norm3 = nn.GroupNorm(8, 2 * width)
-        slots = config.slots_per_side
-        self.to_patch = nn.Conv2d(2 * width, config.embed_dim, slots, slots)
-        self.to_cell = nn.Conv2d(2 * width, config.cell_dim, 1, bias=False)
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, 3, side, side) in [0, 1] to patch embeddings and cell features, both as maps."""
-        x = nn.functional.gelu(self.norm1(self.conv1(image * 4 - 2)))
-        x = nn.functional.gelu(self.norm2(self.conv2(x)))
-        x = x + nn.functional.gelu(self.norm3(self.conv3(x)))
-        return self.to_patch(x), self.to_cell(x)
-
-
 class PrefixWorld(nn.Module):
     """Predicts, for any patch, which flow codes it will show, given a picture and revealed flow.
 
@@ -153,7 +140,7 @@ class PrefixWorld(nn.Module):
         super().__init__()
         self.config = config
         width = config.embed_dim
-        self.stem = ConvStem(config)
+        self.stem = ConvStem(width, config.stem_dim, config.cell_dim, config.slots_per_side)
         self.position = nn.Parameter(torch.zeros(config.num_patches, width))
         self.blocks = nn.ModuleList(Block(width, config.num_heads) for _ in range(config.depth))
         self.pointer = nn.Parameter(torch.zeros(width))
@@ -245,35 +232,34 @@ class PrefixWorld(nn.Module):
         """Logits of the flow codes of `patches`, for several questions about each picture."""
         batch, questions, pointers = patches.shape
         known = conditions.patches.shape[2] + 1  # revealed patches, and the camera
-        x = torch.cat([self._embed(view, conditions), self._fork(view, patches)], 1)
+        # Pointers are copies of the picture's state.
+        forked = self._states(view, patches) + self.pointer
+        x = torch.cat([self._embed(view, conditions), forked], 1)
         mask = self._mask(conditions.valid, pointers, self.config.num_patches)
-        for block, (key, value) in zip(
-            self.blocks[self.config.fork_depth :], view.keys_values, strict=True
-        ):
-            known_key, known_value = block.keys_values(x[:, :known])
-            key = torch.cat([key.repeat_interleave(questions, 0), known_key], 2)
-            value = torch.cat([value.repeat_interleave(questions, 0), known_value], 2)
+        last_blocks = self.blocks[self.config.fork_depth :]
+        for block, picture in zip(last_blocks, view.keys_values, strict=True):
+            known_keys_values = block.keys_values(x[:, :known])
+            key, value = (
+                torch.cat([seen.repeat_interleave(questions, 0), added], 2)
+                for seen, added in zip(picture, known_keys_values, strict=True)
+            )
             x = block(x, context=(key, value), mask=mask)
         cells = self.to_cells(self.ln_f(x[:, known:])).unflatten(2, (self.config.num_slots, -1))
         detail = torch.stack([d[p] for d, p in zip(view.detail, patches, strict=True)])
         logits = self.head(nn.functional.gelu(cells + detail.flatten(0, 1)))
         return logits.unflatten(0, (batch, questions))
 
-    def _fork(self, view: PrefixView, patches: Tensor) -> Tensor:
-        """Pointers: copies of the picture's state, (batch * question, pointer, embed_dim)."""
-        return self._states(view, patches) + self.pointer
-
     def _embed(self, view: PrefixView, conditions: Conditions) -> Tensor:
         """The camera and the revealed patches, (batch * question, 1 + condition, embed_dim)."""
         slots = torch.arange(self.config.num_slots, device=conditions.codes.device)
-        codes = conditions.codes + slots * self.config.num_codes
-        revealed = self._states(view, conditions.patches)
-        revealed = revealed + self.code_embedding(codes).sum(3).flatten(0, 1)
+        codes = self.code_embedding(conditions.codes + slots * self.config.num_codes)
+        revealed = self._states(view, conditions.patches) + codes.sum(3).flatten(0, 1)
         camera = self.camera(conditions.camera.to(self.camera.weight.dtype)).flatten(0, 1)
         return torch.cat([camera[:, None].to(revealed.dtype), revealed], 1)
 
     @staticmethod
     def _states(view: PrefixView, patches: Tensor) -> Tensor:
+        """What the picture knows about patches, (batch * question, patch, embed_dim)."""
         picked = [state[index] for state, index in zip(view.state, patches, strict=True)]
         return torch.stack(picked).flatten(0, 1)
 
@@ -298,23 +284,3 @@ class PrefixWorld(nn.Module):
         side, slots = self.config.patches_per_side, self.config.slots_per_side
         x = cells.unflatten(3, (side, slots)).unflatten(2, (side, slots))
         return x.permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(1, 2)
-
-
-def sinusoids(side: int, embed_dim: int) -> Float[Tensor, "patch embed_dim"]:
-    """Sines and cosines of a patch's column and row, wavelengths from 2 patches to 4 pictures."""
-    frequencies = math.pi * torch.logspace(0, -math.log10(4 * side), embed_dim // 4)
-    angles = torch.arange(side)[:, None] * frequencies
-    wave = torch.cat([angles.sin(), angles.cos()], 1)  # (side, embed_dim / 2)
-    columns, rows = wave.repeat(side, 1), wave.repeat_interleave(side, 0)
-    return 0.5 * torch.cat([columns, rows], 1)
-
-
-def fourier_features(
-    displacement: Float[Tensor, "code 2"], size: int, generator: torch.Generator | None = None
-) -> Float[Tensor, "code size"]:
-    """Random cosines of a displacement, at wavelengths from about 10 to 100 pixels."""
-    wavelength = 10 * 10 ** torch.linspace(0, 1, size)
-    direction = torch.randn(2, size, generator=generator)
-    phase = 2 * math.pi * torch.rand(size, generator=generator)
-    angle = displacement @ (direction / direction.norm(dim=0) * 2 * math.pi / wavelength)
-    return (2 / size) ** 0.5 * 2 * (angle + phase).cos()

@@ -1,13 +1,13 @@
 """The prefix world model at work: look once, then answer pokes in batches of fixed shape.
 
-Questions are asked in batches of `QUESTIONS_AT_ONCE`, the last one filled up, with room for a fixed
-number of conditions: so what is computed for a question never depends on its neighbours, to the
-last bit. Softmax and expectation are float32 whatever the network's precision.
+Questions are asked in batches of `QUESTIONS_AT_ONCE`, the last one filled up, beside others that
+need as much room for what they reveal: so what is computed for a question never depends on its
+neighbours, to the last bit. Softmax and expectation are float32 whatever the network's precision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -115,7 +115,7 @@ class PrefixGlance:
     def expected_displacement(self, queries: Sequence[Query]) -> Float[Tensor, "query 2 size size"]:
         """Mean predicted flow in pixels given each query's pokes, at full resolution."""
         table = self.model.network.flow_table.flatten(1)
-        return torch.cat([self._to_image(a.softmax(3) @ table) for a in self._answers(queries)])
+        return self._to_image(self._reduced(queries, lambda logits: logits.softmax(3) @ table))
 
     @torch.no_grad()
     def sample_flow(
@@ -142,7 +142,7 @@ class PrefixGlance:
         network = self.model.network
         known = self._revealed(query)
         drawn = generator(query.seed)
-        order = [p for p in random_order(network.config.num_patches, drawn).tolist()]
+        order = random_order(network.config.num_patches, drawn).tolist()
         for patch in [p for p in order if p not in known][:num_sequential]:
             logits = self._ask([known], torch.tensor([[patch]]))[0, 0]
             codes = sample_tokens(logits.cpu(), sampling, [drawn] * len(logits))
@@ -155,25 +155,41 @@ class PrefixGlance:
         quantizer = self.model.flow_quantizer
         return quantizer.denormalise(quantizer.decode(grid)).cpu()
 
-    def _maps(self, queries: Sequence[Query], reduce) -> Float[Tensor, "query rows columns"]:
+    def _maps(
+        self, queries: Sequence[Query], reduce: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "query rows columns"]:
         """A number for each patch from its logits (question, patch, slot, code)."""
-        values = torch.cat([reduce(logits) for logits in self._answers(queries)])
-        return rearrange(values.cpu(), "q (r c) -> q r c", c=self.model.grid.columns)
+        values = self._reduced(queries, reduce)
+        return rearrange(values, "q (r c) -> q r c", c=self.model.grid.columns)
 
     def _to_image(self, cells: Float[Tensor, "query patch slot values"]) -> Tensor:
         side, slots = self.model.grid.rows, self.model.network.config.slots_per_side
         return rearrange(
             cells, "q (r c) (i j) (d y x) -> q d (r i y) (c j x)",
             r=side, c=side, i=slots, j=slots, d=2, y=CODE_SIZE, x=CODE_SIZE,
-        ).cpu()  # fmt: skip
+        )  # fmt: skip
 
-    def _answers(self, queries: Sequence[Query]) -> Iterator[Float[Tensor, "query patch slot code"]]:
-        """Logits of all patches, for batches of queries."""
+    def _reduced(self, queries: Sequence[Query], reduce: Callable[[Tensor], Tensor]) -> Tensor:
+        """What `reduce` makes of the logits of all patches, in the order of `queries`.
+
+        Questions are asked together only with others that need as much room, in batches of one
+        size, so that a neighbour cannot change the shape of what is computed.
+        """
+        if not queries:
+            raise InvalidInput("there is no query to answer; give at least one")
         known = [self._revealed(query) for query in queries]
-        for first in range(0, len(known), QUESTIONS_AT_ONCE):
-            some = known[first : first + QUESTIONS_AT_ONCE]
-            filled = some + some[-1:] * (QUESTIONS_AT_ONCE - len(some))
-            yield self._ask(filled, None)[: len(some)]
+        by_room: dict[int, list[int]] = {}
+        for row, entries in enumerate(known):
+            by_room.setdefault(_room(len(entries)), []).append(row)
+        answers: list[Tensor] = [torch.empty(0)] * len(known)
+        for rows in by_room.values():
+            for first in range(0, len(rows), QUESTIONS_AT_ONCE):
+                some = rows[first : first + QUESTIONS_AT_ONCE]
+                filled = some + some[-1:] * (QUESTIONS_AT_ONCE - len(some))
+                reduced = reduce(self._ask([known[row] for row in filled], None)).cpu()
+                for row, answer in zip(some, reduced, strict=False):
+                    answers[row] = answer
+        return torch.stack(answers)
 
     def _revealed(self, query: Query) -> dict[int, list[int]]:
         """Patch to codes; the later of two pokes in one patch wins."""
@@ -190,9 +206,7 @@ class PrefixGlance:
     ) -> Float[Tensor, "question pointer slot code"]:
         """Float32 logits of `patches`, or of all, given what each question has revealed."""
         device, config = self.model.choice.device, self.model.network.config
-        longest = max(map(len, known))
-        room = CONDITION_STEP * max(1, -(-longest // CONDITION_STEP))
-        shape = (1, len(known), room)
+        shape = (1, len(known), _room(max(map(len, known))))
         revealed = torch.zeros(shape, dtype=torch.long)
         codes = torch.zeros(*shape, config.num_slots, dtype=torch.long)
         valid = torch.zeros(shape, dtype=torch.bool)
@@ -208,6 +222,11 @@ class PrefixGlance:
         with self.model.choice.autocast():
             logits = self.model.network.ask(self._view, conditions, patches[None].to(device))
         return logits[0].float()
+
+
+def _room(num_revealed: int) -> int:
+    """Places set aside for so many revealed patches."""
+    return CONDITION_STEP * max(1, -(-num_revealed // CONDITION_STEP))
 
 
 @torch.no_grad()
