@@ -36,7 +36,7 @@ def test_the_recipe_and_its_places_reach_the_training(calls, tmp_path, capsys):
     assert expected.items() <= options.items()
     captured = capsys.readouterr()
     assert captured.out == f"{out / 'spelke-tiny'}\n"
-    assert captured.err == "step 2/4000  loss 1.25\n"
+    assert captured.err == f"step 2/{recipe.fit.num_steps}  loss 1.25\n"
 
 
 def test_the_schedule_can_be_changed_and_nothing_else(calls, tmp_path):
