@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 import numpy as np
 
@@ -19,7 +20,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Poke:
-    """A virtual push: what lies at `point` is moved by `displacement`, both in pixels of one image."""
+    """A virtual push: what lies at `point` moves by `displacement`, both in pixels of one image."""
 
     point: Point
     displacement: tuple[float, float]
@@ -107,7 +108,13 @@ class Segments(Sequence[Segment]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index):  # type: ignore[override]
+    @overload
+    def __getitem__(self, index: int) -> Segment: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Segments: ...
+
+    def __getitem__(self, index: int | slice) -> Segment | Segments:
         if isinstance(index, slice):
             return Segments(self.image_size, self.items[index])
         return self.items[index]

@@ -15,7 +15,6 @@ from typing import Protocol
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy import ndimage
 from skimage.segmentation import felzenszwalb, random_walker
 
 from spelke.errors import UnknownName
@@ -125,7 +124,7 @@ def grabcut(image: Image, points: Points, settings: BaselineSettings) -> Masks:
             continue
         cv2.setRNGSeed(0)  # its k-means draws; the same picture must give the same answer
         cv2.grabCut(
-            bgr, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK
+            bgr, guess, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK
         )
         masks[row] = component_at(np.isin(guess, (cv2.GC_FGD, cv2.GC_PR_FGD)), (x, y))
     return masks
@@ -198,7 +197,7 @@ def component_at(
     mask: Bool[np.ndarray, "height width"], point: tuple[int, int]
 ) -> Bool[np.ndarray, "height width"]:
     """Keep the part of a mask that is connected (by edges) with the pixel `(x, y)`."""
-    labels, _ = ndimage.label(mask)
+    labels = np.asarray(cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)[1])
     label = labels[point[1], point[0]]
     return (labels == label) & (label > 0)
 

@@ -164,7 +164,7 @@ def item_of(
         moves = (segment & own).any()
         if not moves or own.sum() < least or (segment & ~ignore).sum() < least:
             continue
-        depth = ndimage.distance_transform_edt(np.pad(own, 1))[1:-1, 1:-1]
+        depth = np.asarray(ndimage.distance_transform_edt(np.pad(own, 1)))[1:-1, 1:-1]
         rows, columns = np.nonzero((depth >= 0.5 * depth.max()) & ~ignore)
         if len(rows) == 0:
             continue

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -121,7 +122,8 @@ def read_test_set(path: str | os.PathLike[str]) -> list[TestItem]:
         ) from error
 
 
-def _read_item(path: Path, group: h5py.Group) -> TestItem:
+def _read_item(path: Path, group: Any) -> TestItem:
+    # A group whose members h5py's types cannot know.
     item = TestItem(
         key=group.name.strip("/"),
         family=str(group.attrs["family"]),

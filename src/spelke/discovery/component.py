@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from jaxtyping import Bool
 from scipy import ndimage
@@ -17,9 +18,10 @@ def component_at(mask: Mask, point: Point) -> Mask:
     The released code keeps every part; stray ones cost overlap and widen the next crop.
     """
     rows, columns = _extent(mask)
-    if rows is None:
+    if rows is None or columns is None:
         return mask.copy()
-    labels, count = ndimage.label(mask[rows, columns], structure=np.ones((3, 3), dtype=int))
+    count, labels = cv2.connectedComponents(mask[rows, columns].astype(np.uint8), connectivity=8)
+    count -= 1  # the background is not a part
     x, y = float(point[0] - columns.start), float(point[1] - rows.start)
     label = _label_at(labels, x, y) if count > 1 else 1
     result = np.zeros_like(mask)

@@ -110,13 +110,13 @@ class Look:
             maps = maps[:, :, ::-1]
         if self.shift == (0.0, 0.0):
             return np.ascontiguousarray(maps)
-        matrix = np.float32([[1, 0, self.shift[0]], [0, 1, self.shift[1]]])
+        matrix = np.array([[1, 0, self.shift[0]], [0, 1, self.shift[1]]], np.float32)
         return np.stack(
             [
                 cv2.warpAffine(
                     np.ascontiguousarray(one, np.float32),
                     matrix,
-                    one.shape[::-1],
+                    (one.shape[1], one.shape[0]),
                     borderMode=cv2.BORDER_REPLICATE,
                 )
                 for one in maps
@@ -134,7 +134,8 @@ class CropView:
     @classmethod
     def whole(cls, photo: Float[Tensor, "3 height width"], size: int) -> CropView:
         """The smallest square that holds the photo."""
-        return cls(photo, Crop.whole(tuple(photo.shape[-2:]), size))
+        height, width = photo.shape[-2:]
+        return cls(photo, Crop.whole((height, width), size))
 
     @property
     def key(self) -> Hashable:
@@ -217,7 +218,8 @@ class ChainView:
     @classmethod
     def of(cls, photo: Float[Tensor, "3 height width"], size: int) -> ChainView:
         """The smallest square that holds the photo, reduced to `size`."""
-        whole = Crop.whole(tuple(photo.shape[-2:]), size)
+        height, width = photo.shape[-2:]
+        whole = Crop.whole((height, width), size)
         levels = (whole.crop(photo) * 255).round().clamp(0, 255).to(torch.uint8)
         return cls(whole, levels.permute(1, 2, 0).cpu().numpy())
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -136,6 +136,8 @@ class PrefixWorld(nn.Module):
     `depth - fork_depth` last blocks over the patches that are asked about.
     """
 
+    flow_table: Tensor
+
     def __init__(self, config: PrefixConfig) -> None:
         super().__init__()
         self.config = config
@@ -216,7 +218,7 @@ class PrefixWorld(nn.Module):
         for block in self.blocks[: self.config.fork_depth]:
             x = block(x)
         state, keys_values = x, []
-        for block in self.blocks[self.config.fork_depth :]:
+        for block in self._late_blocks:
             keys_values.append(block.keys_values(x))
             # What the picture would become after the last block is seen by nobody.
             if len(keys_values) < self.config.depth - self.config.fork_depth:
@@ -236,8 +238,7 @@ class PrefixWorld(nn.Module):
         forked = self._states(view, patches) + self.pointer
         x = torch.cat([self._embed(view, conditions), forked], 1)
         mask = self._mask(conditions.valid, pointers, self.config.num_patches)
-        last_blocks = self.blocks[self.config.fork_depth :]
-        for block, picture in zip(last_blocks, view.keys_values, strict=True):
+        for block, picture in zip(self._late_blocks, view.keys_values, strict=True):
             known_keys_values = block.keys_values(x[:, :known])
             key, value = (
                 torch.cat([seen.repeat_interleave(questions, 0), added], 2)
@@ -256,6 +257,11 @@ class PrefixWorld(nn.Module):
         revealed = self._states(view, conditions.patches) + codes.sum(3).flatten(0, 1)
         camera = self.camera(conditions.camera.to(self.camera.weight.dtype)).flatten(0, 1)
         return torch.cat([camera[:, None].to(revealed.dtype), revealed], 1)
+
+    @property
+    def _late_blocks(self) -> list[Block]:
+        """The blocks that pointers pass too."""
+        return cast(list[Block], list(self.blocks[self.config.fork_depth :]))
 
     @staticmethod
     def _states(view: PrefixView, patches: Tensor) -> Tensor:
