@@ -9,14 +9,14 @@ from spelke.types import Segment
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two open pictures, one that may not be shown, and an archive of two episodes."""
+    """Two open pictures, one that may not be shown, and an archive of four episodes."""
     names = ("spelke_figs/rose.png", "spelke_figs/editbench_pair0_b.jpg", "human_seg/images/a.jpg")
     for index, name in enumerate(names):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (60, 40), (50 * index, 100, 0)).save(path)
     (tmp_path / "bridge_octo").mkdir()
-    episodes = np.zeros((2, 10, 32, 32, 3), np.uint8)
+    episodes = np.zeros((4, 10, 32, 32, 3), np.uint8)
     episodes[:, 0] = 200
     np.savez(tmp_path / "bridge_octo" / "bridge.npz", image_0=episodes)
     return tmp_path

@@ -52,8 +52,10 @@ SOURCES = (
 )
 ARCHIVE_ARRAYS = {"franka_vjepa2": "observations", "bridge_octo": "image_0"}
 """Array of pictures in an archive of a source; of an episode the first frame is taken."""
-MOMENTS = (0.25, 0.75)
+MOMENTS = (0.2, 0.5, 0.8)
 """Parts of a clip at which a frame is taken."""
+EPISODE_STEP = 3
+"""One of so many robot episodes is taken: they show the same sink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ def _archive(path: Path) -> np.ndarray:
         pictures = arrays[name]
     height, width = pictures.shape[-3:-1]
     if path.parent.name == "bridge_octo":
-        pictures = pictures[:, :1]
+        pictures = pictures[::EPISODE_STEP, :1]
     return pictures.reshape(-1, height, width, 3)
 
 
