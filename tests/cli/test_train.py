@@ -3,10 +3,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from pathlib import Path
 
 import pytest
+from tests.training.scenes import hand_made_scene
 
 from spelke.cli.main import BAD_INPUT, OK, main
+from spelke.data.worlds import write_shard
 from spelke.training import run
 from spelke.training.recipes import RECIPES, find_recipe
 
@@ -40,13 +43,53 @@ def test_the_recipe_and_its_places_reach_the_training(calls, tmp_path, capsys):
 
 
 def test_the_schedule_can_be_changed_and_nothing_else(calls, tmp_path):
-    main(["train", "spelke-tiny", "--data", str(tmp_path), "--num-steps", "7", "--seed", "5"])
+    changes = ["--num-steps", "7", "--seed", "5", "--batch-size", "2", "--num-workers", "0"]
+    main(["train", "spelke-tiny", "--data", str(tmp_path), *changes])
     recipe, _, out, _ = calls[0]
     before = find_recipe("spelke-tiny")
-    assert recipe == dataclasses.replace(
-        before, fit=dataclasses.replace(before.fit, num_steps=7, seed=5)
-    )
+    fit = dataclasses.replace(before.fit, num_steps=7, seed=5, batch_size=2)
+    assert recipe == dataclasses.replace(before, fit=fit, num_workers=0)
     assert str(out) == "runs/spelke-tiny"
+
+
+def test_all_parts_reach_the_training(calls, tmp_path):
+    arguments = ["train", "lras-tiny", "--data", str(tmp_path), "--held-out", "held"]
+    codecs = ["--quantizer", "flow", "--rgb-quantizer", "rgb"]
+    assert main([*arguments, *codecs, "--skip-bad-shards", "--accelerator", "cpu"]) == OK
+    assert calls[0][3] == {
+        "held_out": Path("held"), "quantizer": "flow", "rgb_quantizer": "rgb",
+        "max_minutes": None, "resume": False, "skip_bad_shards": True, "accelerator": "cpu",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--batch-size", "--num-workers"])
+def test_sizes_that_cannot_be_are_bad_input(calls, tmp_path, capsys, option):
+    assert main(["train", "spelke-tiny", "--data", str(tmp_path), option, "-1"]) == BAD_INPUT
+    assert option.strip("-").replace("-", "_") in capsys.readouterr().err.replace("-", "_")
+    assert not calls
+
+
+@pytest.mark.slow
+def test_a_quantizer_from_shards_on_the_command_line(tmp_path, capsys):
+    """Stop, go on, evaluate with a picture: what a user types, at toy size."""
+    write_shard(
+        tmp_path / "shards" / "a.tar", [("a", hand_made_scene(0)), ("b", hand_made_scene(1))]
+    )
+    arguments = [
+        "train", "flow-quantizer", "--data", tmp_path / "shards", "--out", tmp_path / "run",
+        "--held-out", tmp_path / "shards", "--num-steps", "2", "--batch-size", "1",
+        "--num-workers", "0", "--accelerator", "cpu",
+    ]  # fmt: skip
+    arguments = [str(argument) for argument in arguments]
+    assert main([*arguments, "--max-minutes", "0"]) == OK
+    assert "step 1/2" in capsys.readouterr().err
+    assert main([*arguments, "--resume"]) == OK
+    captured = capsys.readouterr()
+    assert "step 2/2" in captured.err
+    assert "held_out/end_point_error" in captured.err
+    assert captured.out == f"{tmp_path / 'run' / 'flow-quantizer'}\n"
+    assert (tmp_path / "run" / "pictures" / "step-000002.png").exists()
+    assert main(arguments) == BAD_INPUT
 
 
 def test_json_is_the_log_alone(calls, tmp_path, capsys):

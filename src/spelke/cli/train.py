@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -46,14 +46,22 @@ class TrainOptions:
     """Folder of shards for evaluation during training."""
     quantizer: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """For a world model: a model or folder whose flow quantizer is used."""
+    rgb_quantizer: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """For the published layout: a model or folder whose RGB quantizer is used."""
     max_minutes: Annotated[float | None, tyro.conf.arg(metavar="MINUTES")] = None
     """Stop after this time; --resume goes on later."""
     resume: bool = False
     """Go on with the run in --out, exactly where it stopped."""
     num_steps: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Optimiser steps, instead of the recipe's."""
+    batch_size: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Pictures of one forward pass, instead of the recipe's."""
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Of weights and samples, instead of the recipe's."""
+    num_workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Processes that prepare samples, instead of the recipe's."""
+    skip_bad_shards: bool = False
+    """Leave out shards that cannot be read, and say which, instead of refusing to start."""
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
     json: bool = False
@@ -85,8 +93,10 @@ def main(argv: Sequence[str]) -> int:
         options.out or Path("runs") / recipe.name,
         held_out=options.held_out,
         quantizer=options.quantizer,
+        rgb_quantizer=options.rgb_quantizer,
         max_minutes=options.max_minutes,
         resume=options.resume,
+        skip_bad_shards=options.skip_bad_shards,
         report=_reporter(recipe.fit.num_steps, options.json),
         accelerator=options.accelerator,
     )
@@ -96,9 +106,18 @@ def main(argv: Sequence[str]) -> int:
 
 def _changed(recipe: Recipe, options: TrainOptions) -> Recipe:
     """The recipe with what the command line says about its schedule."""
-    given = {"num_steps": options.num_steps, "seed": options.seed}
-    changes = {name: value for name, value in given.items() if value is not None}
-    return dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, **changes))
+    if options.num_workers is not None and options.num_workers < 0:
+        raise InvalidInput(f"--num-workers must not be negative, got {options.num_workers}")
+    fit = _given(options, "num_steps", "batch_size", "seed")
+    return dataclasses.replace(
+        recipe, fit=dataclasses.replace(recipe.fit, **fit), **_given(options, "num_workers")
+    )
+
+
+def _given(options: TrainOptions, *names: str) -> dict[str, Any]:
+    """Those of the options that the user gave."""
+    values = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _reporter(num_steps: int, as_json: bool) -> Callable[[dict[str, float]], None]:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spelke.models.local_quantizer import CODE_SIZE, LocalQuantizer
+from spelke.tokens.flow_table import build_flow_table
 from spelke.training.world import WorldBatch
 
 WINDOW = 32
@@ -21,7 +22,7 @@ WINDOW = 32
 
 
 class QuantizerObjective(nn.Module):
-    """A quantizer in training; called with a batch of pictures and flow it returns loss and metrics.
+    """A quantizer in training; called with a batch of pictures and flow it gives loss and metrics.
 
     Args:
         quantizer: of flow (2 channels) or RGB (3 channels).
@@ -38,7 +39,7 @@ class QuantizerObjective(nn.Module):
         if self.quantizer.config.in_channels == 2:
             windows = moving_windows(batch.flow.float().flatten(0, 1), self.num_windows)
         else:
-            windows = cut_windows(batch.image.float() / 255)[: self.num_windows]
+            windows = spread(cut_windows(batch.image.float() / 255), self.num_windows)
         with torch.autocast(windows.device.type, enabled=False):
             out = self.quantizer(self.quantizer.normalise(windows))
         error = self.quantizer.denormalise(out.reconstruction.detach()) - windows
@@ -51,13 +52,16 @@ class QuantizerObjective(nn.Module):
         }
         if self.quantizer.config.in_channels == 2:
             moving = windows.norm(dim=1) > 0.5
-            metrics["end_point_error"] = error.norm(dim=1)[moving].mean()
+            if moving.any():
+                metrics["end_point_error"] = error.norm(dim=1)[moving].mean()
         else:
             metrics["psnr"] = -10 * error.square().mean().log10()
         return out.loss, {name: value.detach() for name, value in metrics.items()}
 
 
-def cut_windows(x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "window channel side side"]:
+def cut_windows(
+    x: Float[Tensor, "batch channel height width"],
+) -> Float[Tensor, "window channel side side"]:
     """All windows of a batch, without overlap, in an order that mixes the pictures."""
     return rearrange(x, "b c (r i) (k j) -> (r k b) c i j", i=WINDOW, j=WINDOW)
 
@@ -68,8 +72,15 @@ def moving_windows(
     """Up to `count` windows, one in twelve of them still and the rest with motion."""
     windows = cut_windows(flow)
     moves = windows.abs().amax((1, 2, 3)) > 0.5
-    still = windows[~moves][: max(1, count // 12)]
-    return torch.cat([windows[moves][: count - len(still)], still])
+    still = spread(windows[~moves], max(1, count // 12))
+    return torch.cat([spread(windows[moves], count - len(still)), still])
+
+
+def spread(windows: Float[Tensor, "window ..."], count: int) -> Float[Tensor, "chosen ..."]:
+    """Up to `count` windows at even distances, so that all parts of the pictures are seen."""
+    if len(windows) <= count:
+        return windows
+    return windows[torch.arange(count, device=windows.device) * len(windows) // count]
 
 
 @torch.no_grad()
@@ -89,7 +100,6 @@ def measure_flow_table(
         cells = rearrange(flow, "b c (r i) (k j) -> (b r k) c i j", i=CODE_SIZE, j=CODE_SIZE)
         total.index_add_(0, codes, cells)
         seen.index_add_(0, codes, torch.ones(len(codes)))
-    alone = torch.arange(count).view(-1, 1, 1).expand(-1, 3, 3)
-    decoded = quantizer.denormalise(quantizer.decode(alone))[..., 4:8, 4:8]
+    decoded = build_flow_table(lambda c: quantizer.denormalise(quantizer.decode(c)), count).flow
     known = (seen > 0)[:, None, None, None]
     return torch.where(known, total / seen.clamp(min=1)[:, None, None, None], decoded)

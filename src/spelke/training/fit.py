@@ -1,80 +1,48 @@
 """The training loop: any objective, on Lightning Fabric, stoppable and resumable at every step.
 
-A batch is a function of the step alone, so a run that is stopped and resumed sees the same batches
-as one that never stopped. Checkpoints are whole or absent.
+A batch is a function of the step alone, and so is what is drawn inside a network, so a run that is
+stopped and resumed ends where one that never stopped does. Checkpoints are whole or absent.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
-from spelke.errors import BadFile, Diverged, InvalidInput
-from spelke.runtime.files import atomic_write
-
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FitConfig:
-    """How long, how fast and how carefully to train."""
-
-    num_steps: int
-    """Optimiser steps of the whole schedule."""
-    batch_size: int = 16
-    """Samples of one forward pass."""
-    accumulate: int = 1
-    """Forward passes of one optimiser step."""
-    learning_rate: float = 1e-3
-    """Peak, reached after warm-up; falls to 1 % of it along a cosine."""
-    warmup_steps: int = 200
-    """Steps of linear warm-up."""
-    weight_decay: float = 0.05
-    """Of tensors with two or more dimensions."""
-    betas: tuple[float, float] = (0.9, 0.98)
-    """Of AdamW."""
-    optimizer: str = "adamw"
-    """"adamw", or "muon" (torch >= 2.9) for the matrices of the blocks and AdamW for the rest."""
-    clip_norm: float = 1.0
-    """Largest norm of the gradient."""
-    ema_decay: float = 0.999
-    """Of the averaged weights, which are the ones that are evaluated and shipped."""
-    precision: str = "bf16-mixed"
-    """Lightning Fabric's precision."""
-    log_every: int = 20
-    """Steps between lines of the log."""
-    evaluate_every: int = 1000
-    """Steps between evaluations."""
-    checkpoint_every: int = 500
-    """Steps between checkpoints."""
-    seed: int = 0
-    """Of initial weights and of all samples."""
-
-    def __post_init__(self) -> None:
-        for name in ("num_steps", "batch_size", "accumulate", "log_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.optimizer not in ("adamw", "muon"):
-            raise InvalidInput(f'optimizer must be "adamw" or "muon", got {self.optimizer!r}')
+from spelke.errors import Diverged, Unavailable
+from spelke.runtime.device import choose_device
+from spelke.runtime.seed import spawn
+from spelke.training.interruption import Interruption
+from spelke.training.log import Line, Log, Means
+from spelke.training.memory import check_memory
+from spelke.training.schedule import (
+    FitConfig,
+    learning_rate_factor,
+    make_optimizers,
+    warming_average,
+)
+from spelke.training.state import CHECKPOINT, check_folder, restore_state, save_state
 
 
+@runtime_checkable
 class Task(Protocol):
     """What is learned from what."""
 
-    def objective(self) -> nn.Module:
-        """A fresh module; called with a batch it returns (loss, metrics)."""
+    def objective(self, fresh: bool = True) -> nn.Module:
+        """A new module; called with a batch it returns (loss, metrics).
+
+        With `fresh` False its weights are about to be replaced by those of a checkpoint, so what
+        is costly to initialise may be left out.
+        """
         ...
 
     def batches(self, first: int) -> Iterator[Any]:
@@ -82,7 +50,7 @@ class Task(Protocol):
         ...
 
     def evaluate(self, objective: nn.Module, step: int, folder: Path) -> dict[str, float]:
-        """Numbers, and pictures in `folder`, of the averaged weights."""
+        """Numbers of the averaged weights, and pictures in `folder`; called without gradients."""
         ...
 
 
@@ -94,45 +62,6 @@ class Progress:
     seconds: float = 0.0
 
 
-def learning_rate_factor(step: int, config: FitConfig) -> float:
-    """Linear warm-up, then a cosine from 1 to 0.01."""
-    if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.num_steps - config.warmup_steps)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def make_optimizers(module: nn.Module, config: FitConfig) -> list[torch.optim.Optimizer]:
-    """AdamW for everything, or Muon for block matrices and AdamW for the rest."""
-    named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
-    matrices = []
-    if config.optimizer == "muon":
-        if not hasattr(torch.optim, "Muon"):
-            raise InvalidInput(
-                f'optimizer "muon" needs torch >= 2.9, this is {torch.__version__}; use "adamw"'
-            )
-        matrices = [p for n, p in named if p.ndim == 2 and ".blocks." in f".{n}"]
-    chosen = {id(p) for p in matrices}
-    rest = [p for _, p in named if id(p) not in chosen]
-    groups = [
-        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=1e-7)
-    ]
-    if matrices:
-        optimizers.append(
-            torch.optim.Muon(
-                matrices,
-                lr=config.learning_rate,
-                weight_decay=config.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            )
-        )
-    return optimizers
-
-
 def fit(
     task: Task,
     config: FitConfig,
@@ -140,166 +69,157 @@ def fit(
     *,
     max_minutes: float | None = None,
     resume: bool = False,
-    report: Callable[[dict[str, float]], None] = lambda line: None,
+    report: Callable[[Line], None] = lambda line: None,
     accelerator: str = "auto",
 ) -> nn.Module:
     """Train until `config.num_steps` or `max_minutes`, and return the averaged objective.
+
+    Ctrl-C, or an error while a batch is prepared, saves the state before it is passed on.
 
     Args:
         task: what is learned.
         config: schedule and optimiser.
         folder: receives `checkpoint.pt`, `log.jsonl`, TensorBoard events and pictures.
-        max_minutes: stop after this time in this call; `resume` goes on later.
+        max_minutes: stop after this time in this call, at least one step; `resume` goes on later.
         resume: continue from the checkpoint in `folder`; an error if there is none.
         report: called with every line of the log.
         accelerator: Fabric's: "auto", "cpu", "cuda".
 
     Raises:
-        InvalidInput: the folder holds a run and `resume` is False, or the reverse.
-        Diverged: the loss is not finite; the last checkpoint is kept.
+        InvalidInput: the folder holds a run and `resume` is False, or the reverse; or the run is
+            of another network.
+        BadFile: the checkpoint cannot be read.
+        Diverged: the loss or its gradient is not finite; the last checkpoint is kept.
+        Unavailable: the accelerator, memory or disk space is lacking.
     """
-    checkpoint = folder / CHECKPOINT
-    _check_folder(checkpoint, resume)
+    called = time.monotonic()
+    check_folder(folder, resume)
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(config.seed)
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=config.precision)
-    objective = task.objective()
-    averaged = AveragedModel(objective, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
-    averaged = averaged.to(fabric.device)
-    module, *optimizers = fabric.setup(objective, *make_optimizers(objective, config))
-    progress = Progress()
+    run = _Run(task, config, not resume, accelerator)
     if resume:
-        progress = _restore(checkpoint, objective, averaged, optimizers, fabric.device)
-    log = _Log(folder, report)
-    started, before = time.monotonic(), progress.seconds
-    batches = task.batches(progress.step * config.accumulate)
-
-    def save() -> None:
-        progress.seconds = before + time.monotonic() - started
-        _save(checkpoint, objective, averaged, optimizers, progress, config)
-
+        run.restore(folder / CHECKPOINT)
+    log = Log(folder, report, run.progress.step)
     try:
-        while progress.step < config.num_steps:
-            metrics = _step(fabric, module, optimizers, batches, progress.step, config)
-            averaged.update_parameters(objective)
-            progress.step += 1
-            progress.seconds = before + time.monotonic() - started
-            if progress.step % config.log_every == 0 or progress.step == config.num_steps:
-                log.write({"step": progress.step, "seconds": progress.seconds, **metrics})
-            if progress.step % config.evaluate_every == 0 or progress.step == config.num_steps:
-                scores = task.evaluate(averaged.module, progress.step, folder)
-                log.write({"step": progress.step, **scores})
-            if progress.step % config.checkpoint_every == 0:
-                save()
-            if max_minutes is not None and time.monotonic() - started > 60 * max_minutes:
-                break
-    except KeyboardInterrupt:
-        save()
+        with Interruption() as interruption:
+            batches = task.batches(run.progress.step * config.accumulate)
+            while run.progress.step < config.num_steps:
+                run.step(batches)
+                minutes = (time.monotonic() - called) / 60
+                stops = interruption.asked or (max_minutes is not None and minutes > max_minutes)
+                _record(run, task, log, folder, stops)
+                if stops:
+                    break
+                if run.progress.step % config.checkpoint_every == 0:
+                    run.save(folder / CHECKPOINT)
+        run.save(folder / CHECKPOINT)
+        if interruption.asked:
+            raise KeyboardInterrupt
+    except (Diverged, Unavailable, KeyboardInterrupt):
         raise
-    save()
-    log.close()
-    return averaged.module
+    except Exception:
+        if run.is_whole:
+            run.save(folder / CHECKPOINT)
+        raise
+    finally:
+        log.close()
+    return run.averaged.module
 
 
-def _step(
-    fabric: Fabric,
-    module: nn.Module,
-    optimizers: list[Any],
-    batches: Iterator[Any],
-    step: int,
-    config: FitConfig,
-) -> dict[str, float]:
-    """One optimiser step; returns metrics averaged over its forward passes."""
-    sums: dict[str, list[float]] = {}
-    for number in range(config.accumulate):
-        batch = fabric.to_device(next(batches))
-        with fabric.no_backward_sync(module, enabled=number + 1 < config.accumulate):
-            loss, metrics = module(batch)
-            fabric.backward(loss / config.accumulate)
-        if not torch.isfinite(loss):
-            raise Diverged(
-                f"the loss became {float(loss)} at step {step}; the last checkpoint is kept. "
-                "Resume with a smaller learning rate"
-            )
-        for name, value in metrics.items():
-            sums.setdefault(name, []).append(float(value))
-    rate = config.learning_rate * learning_rate_factor(step, config)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-    parameters = [p for p in module.parameters() if p.grad is not None]
-    norm = nn.utils.clip_grad_norm_(parameters, config.clip_norm)
-    for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad()
-    means = {name: sum(values) / len(values) for name, values in sums.items()}
-    return {**means, "gradient_norm": float(norm), "learning_rate": rate}
+def _record(run: _Run, task: Task, log: Log, folder: Path, stops: bool) -> None:
+    """Write lines of the log where they are due, and where the run stops."""
+    step, config = run.progress.step, run.config
+    is_last = step == config.num_steps
+    if step % config.log_every == 0 or is_last or stops:
+        log.write({"step": step, "seconds": run.progress.seconds, **run.means.take()})
+    if step % config.evaluate_every == 0 or is_last:
+        with torch.no_grad(), run.fabric.autocast():
+            scores = task.evaluate(run.averaged.module, step, folder)
+        if scores:
+            log.write({"step": step, **scores})
 
 
-class _Log:
-    """JSON lines and TensorBoard of the same numbers."""
+class _Run:
+    """Everything that a step changes.
 
-    def __init__(self, folder: Path, report: Callable[[dict[str, float]], None]) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+    Args:
+        task: what is learned.
+        config: schedule and optimiser.
+        fresh: False where a checkpoint will be restored.
+        accelerator: Fabric's.
+    """
 
-        self.file = (folder / LOG).open("a")
-        self.board = SummaryWriter(str(folder / "tensorboard"))
-        self.report = report
+    def __init__(self, task: Task, config: FitConfig, fresh: bool, accelerator: str) -> None:
+        if accelerator == "cuda":
+            choose_device("cuda")  # says what is lacking
+        torch.manual_seed(config.seed)
+        self.config = config
+        precision: Any = config.precision
+        self.fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+        self.objective = task.objective(fresh)
+        check_memory(self.objective, self.fabric.device)
+        average = warming_average(config.ema_decay)
+        self.averaged = AveragedModel(self.objective, multi_avg_fn=average)
+        self.averaged = self.averaged.to(self.fabric.device).eval()
+        optimizers = make_optimizers(self.objective, config)
+        self.module, *self.optimizers = self.fabric.setup(self.objective, *optimizers)
+        self.progress = Progress()
+        self.means = Means()
+        self.is_whole = True
 
-    def write(self, line: dict[str, float]) -> None:
-        line = {k: v if isinstance(v, int) else float(f"{v:.5g}") for k, v in line.items()}
-        print(json.dumps(line), file=self.file, flush=True)
-        for name, value in line.items():
-            if name != "step":
-                self.board.add_scalar(name, value, int(line["step"]))
-        self.report(line)
+    def restore(self, path: Path) -> None:
+        """Go back to a saved state."""
+        progress = restore_state(
+            path, self.objective, self.averaged, self.optimizers, self.fabric.device
+        )
+        self.progress = Progress(**progress)
 
-    def close(self) -> None:
-        self.file.close()
-        self.board.close()
-
-
-def _check_folder(checkpoint: Path, resume: bool) -> None:
-    if resume and not checkpoint.exists():
-        raise InvalidInput(f"there is nothing to resume: {checkpoint} does not exist")
-    if not resume and checkpoint.exists():
-        raise InvalidInput(
-            f"{checkpoint} exists: resume that run, or choose another output folder"
+    def save(self, path: Path) -> None:
+        """Write the state."""
+        save_state(
+            path,
+            self.objective,
+            self.averaged,
+            self.optimizers,
+            dataclasses.asdict(self.progress),
+            dataclasses.asdict(self.config),
         )
 
+    def step(self, batches: Iterator[Any]) -> None:
+        """One step of the optimiser."""
+        started = time.monotonic()
+        # Dropout must not depend on how often the run was stopped.
+        torch.manual_seed(spawn(self.config.seed, "step", self.progress.step))
+        self._find_gradients(batches)
+        parameters = [p for p in self.module.parameters() if p.grad is not None]
+        norm = nn.utils.clip_grad_norm_(parameters, self.config.clip_norm)
+        self._check_finite("the norm of the gradient", norm)
+        rate = self.config.learning_rate * learning_rate_factor(self.progress.step, self.config)
+        self.is_whole = False
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad()
+        self.averaged.update_parameters(self.objective)
+        self.progress.step += 1
+        self.progress.seconds += time.monotonic() - started
+        self.is_whole = True
+        self.means.add({"gradient_norm": norm, "learning_rate": rate})
 
-def _save(
-    path: Path,
-    objective: nn.Module,
-    averaged: nn.Module,
-    optimizers: list[Any],
-    progress: Progress,
-    config: FitConfig,
-) -> None:
-    state: dict[str, Tensor | Any] = {
-        "objective": objective.state_dict(),
-        "averaged": averaged.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "progress": dataclasses.asdict(progress),
-        "config": dataclasses.asdict(config),
-    }
-    with atomic_write(path) as temporary:
-        torch.save(state, temporary)
+    def _find_gradients(self, batches: Iterator[Any]) -> None:
+        """Sum the gradients of the forward passes of one step."""
+        accumulate = self.config.accumulate
+        for number in range(accumulate):
+            batch = self.fabric.to_device(next(batches))
+            with self.fabric.no_backward_sync(self.module, enabled=number + 1 < accumulate):
+                loss, metrics = self.module(batch)
+                self._check_finite("the loss", loss)
+                self.fabric.backward(loss / accumulate)
+            self.means.add(metrics)
 
-
-def _restore(
-    path: Path,
-    objective: nn.Module,
-    averaged: nn.Module,
-    optimizers: list[Any],
-    device: torch.device,
-) -> Progress:
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        raise BadFile(f"cannot read the checkpoint {path}: {error}") from error
-    objective.load_state_dict(state["objective"])
-    averaged.load_state_dict(state["averaged"])
-    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(saved)
-    return Progress(**state["progress"])
+    def _check_finite(self, what: str, value: torch.Tensor) -> None:
+        if not torch.isfinite(value):
+            raise Diverged(
+                f"{what} became {float(value.detach())} at step {self.progress.step}; the last "
+                "checkpoint is kept. Resume from it with a smaller learning rate"
+            )

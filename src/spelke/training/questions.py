@@ -1,6 +1,6 @@
 """From flow fields of one picture to questions about them: what is revealed, what is asked.
 
-A question reveals the camera's motion and the flow of some patches, and asks for the flow of others.
+A question reveals the camera's motion and the flow of some patches, and asks for that of others.
 The mixture covers every query of discovery: nothing poked (affordance), one poke (expected
 displacement), several pokes, and many revealed patches (sequential sampling).
 
@@ -42,8 +42,14 @@ class QuestionConfig:
                 f"mixture must hold {len(QUESTION_KINDS)} probabilities that sum to 1 "
                 f"({', '.join(QUESTION_KINDS)}), got {self.mixture}"
             )
-        if self.max_conditions < 8:
-            raise InvalidInput(f"max_conditions must be at least 8, got {self.max_conditions}")
+        if min(self.mixture) < 0 or not 0 <= self.still_corners <= 1:
+            raise InvalidInput(
+                "mixture and still_corners are probabilities in [0, 1], got "
+                f"{self.mixture} and {self.still_corners}"
+            )
+        for name, least in (("max_conditions", 8), ("num_questions", 1), ("num_pointers", 1)):
+            if getattr(self, name) < least:
+                raise InvalidInput(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ def draw_question(
         room = config.max_conditions - len(reveal.patches)
         for patch in rng.permutation(columns * columns)[: rng.integers(1, room + 1)]:
             reveal.patch(int(patch), None)
-    moving_patches = _by_patch(moving, patch_size).any(1)
+    moving_patches = np.asarray(_by_patch(moving, patch_size).any(1))
     asked = _choose_asked(moving_patches, kind, config.num_pointers, rng)
     return reveal.question(kind, asked)
 
@@ -136,9 +142,7 @@ class _Revealed:
         return Question(kind, revealed, displacement, np.arange(room) < count, asked)
 
 
-def _reveal_still_corners(
-    reveal: _Revealed, length: np.ndarray, rng: np.random.Generator
-) -> None:
+def _reveal_still_corners(reveal: _Revealed, length: np.ndarray, rng: np.random.Generator) -> None:
     last = reveal.columns - 1
     still = _by_patch(length, reveal.patch_size).max(1) < 0.5
     for x, y in rng.permutation([(0, 0), (last, 0), (0, last), (last, last)]):

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from spelke.data.worlds import Record, read_shards
-from spelke.errors import InvalidInput, MissingData
+from spelke.errors import InvalidInput
 from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
+from spelke.models.prefix import PrefixConfig
+from spelke.training.card import write_card
 from spelke.training.codec import QuantizerObjective
 from spelke.training.fit import fit
+from spelke.training.log import Line, read_log
+from spelke.training.published import PublishedObjective, PublishedTask
 from spelke.training.recipes import Recipe
-from spelke.training.tasks import QuantizerTask, SceneTask, WorldTask
+from spelke.training.run_folder import check_same_network, versions, write_run_config
+from spelke.training.shards import load_shards
+from spelke.training.state import check_folder
+from spelke.training.tasks import QuantizerTask, Scenes, SceneTask, WorldTask
 from spelke.training.world import WorldObjective
 from spelke.weights.load import load
 from spelke.weights.save import save
+from spelke.weights.schema import to_plain
+
+_LOG = logging.getLogger(__name__)
 
 
 def train(
@@ -29,9 +37,11 @@ def train(
     *,
     held_out: Path | None = None,
     quantizer: str | Path | None = None,
+    rgb_quantizer: str | Path | None = None,
     max_minutes: float | None = None,
     resume: bool = False,
-    report: Callable[[dict[str, float]], None] = lambda line: None,
+    skip_bad_shards: bool = False,
+    report: Callable[[Line], None] = lambda line: None,
     accelerator: str = "auto",
 ) -> Path:
     """Run a recipe and write its checkpoint to `out/<recipe name>`.
@@ -39,29 +49,45 @@ def train(
     Args:
         recipe: what to train.
         data: folder of training shards, as `spelke worlds make` writes them.
-        out: run folder: log, TensorBoard, resumable state, and the checkpoint.
+        out: run folder: `config.json`, log, TensorBoard, pictures, resumable state, and the
+            checkpoint.
         held_out: folder of shards for evaluation during training.
         quantizer: for a world model, the flow quantizer's checkpoint: a model that has one, or a
             folder.
+        rgb_quantizer: for the published layout, the same of RGB.
         max_minutes: stop after this time; `resume` goes on later.
         resume: continue the run in `out`.
+        skip_bad_shards: leave shards that cannot be read out; each is named in the log of the
+            program, and they are counted in `config.json`.
         report: called with every line of the log.
         accelerator: Lightning Fabric's.
 
     Raises:
         MissingData: a folder holds no shards.
-        InvalidInput: a world model without a quantizer, or one that does not fit.
+        BadFile: a shard or the state of the run cannot be read.
+        InvalidInput: a quantizer is missing or does not fit; or the run in `out` is of another
+            network; or see `fit`.
     """
-    records = load_records(data)
-    scenes = (
-        records,
-        load_records(held_out) if held_out else [],
-        recipe.samples,
-        recipe.fit.batch_size,
-        recipe.num_workers,
-        recipe.fit.seed,
+    check_folder(out, resume)
+    if resume:
+        check_same_network(out, recipe)
+    loaded = load_shards(data, skip_bad=skip_bad_shards, tell=_LOG.warning)
+    others = held_out and load_shards(held_out, skip_bad=skip_bad_shards, tell=_LOG.warning)
+    scenes = Scenes(
+        records=loaded.records,
+        held_out=others.records if others else (),
+        samples=recipe.samples,
+        batch_size=recipe.fit.batch_size,
+        num_workers=recipe.num_workers,
+        seed=recipe.fit.seed,
     )
-    task = _make_task(recipe, scenes, quantizer)
+    task = _make_task(recipe, scenes, quantizer, rgb_quantizer)
+    facts = {
+        "num_scenes": len(loaded.records),
+        "num_held_out": len(scenes.held_out),
+        "skipped_shards": sorted(path.name for path in loaded.skipped),
+    }
+    write_run_config(out, recipe, facts)
     objective = fit(
         task,
         recipe.fit,
@@ -71,65 +97,96 @@ def train(
         report=report,
         accelerator=accelerator,
     )
-    history = {
-        "recipe": dataclasses.asdict(recipe),
-        "num_scenes": len(records),
-        "torch": torch.__version__,
-    }
+    history = {"recipe": to_plain(recipe), **facts, **_reached(out)}
     return write_checkpoint(objective, out / recipe.name, history)
 
 
-def load_records(folder: Path) -> list[Record]:
-    """All scenes of a folder of shards, compressed, in memory."""
-    # A hidden file is a shard that is still being written.
-    shards = sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
-    if not shards:
-        raise MissingData(
-            f"{folder} holds no shards (*.tar); make some with `spelke worlds make {folder}`"
-        )
-    return list(read_shards(shards))
-
-
 def write_checkpoint(objective: nn.Module, folder: Path, history: dict[str, Any]) -> Path:
-    """Write what an objective has learned as a checkpoint folder."""
+    """Write what an objective has learned as a checkpoint folder.
+
+    Args:
+        objective: trained, with the averaged weights.
+        folder: its name becomes the model's.
+        history: where the weights came from; see `write_card`.
+    """
+    settings: dict[str, Any] = {}
     if isinstance(objective, WorldObjective):
-        networks = {"network": objective.network, "flow_quantizer": objective.quantizer}
-        return save(folder, "prefix", networks, card=_card(folder.name, history), training=history)
-    assert isinstance(objective, QuantizerObjective)
-    networks = {"network": objective.quantizer}
-    return save(
-        folder, "local_quantizer", networks, card=_card(folder.name, history), training=history
+        architecture = "prefix"
+        parts = {"network": objective.network, "flow_quantizer": objective.quantizer}
+    elif isinstance(objective, PublishedObjective):
+        architecture = "lras"
+        parts = {
+            "network": objective.network,
+            "flow_quantizer": objective.flow_quantizer,
+            "rgb_quantizer": objective.rgb_quantizer,
+        }
+        settings = objective.settings()
+    else:
+        assert isinstance(objective, QuantizerObjective)
+        architecture, parts = "local_quantizer", {"network": objective.quantizer}
+    card = write_card(folder.name, history)
+    return save(folder, architecture, parts, card=card, settings=settings, training=history)
+
+
+def _reached(out: Path) -> dict[str, Any]:
+    """How far the run came and how well, from its log."""
+    lines = read_log(out)
+    timed = [line for line in lines if "seconds" in line]
+    scored = [line for line in lines if any(name.startswith("held_out/") for name in line)]
+    return {
+        "step": int(timed[-1]["step"]) if timed else 0,
+        "seconds": timed[-1]["seconds"] if timed else 0.0,
+        "scores": {k: v for k, v in scored[-1].items() if k != "step"} if scored else {},
+        "versions": versions(),
+    }
+
+
+def _make_task(
+    recipe: Recipe,
+    scenes: Scenes,
+    quantizer: str | Path | None,
+    rgb_quantizer: str | Path | None,
+) -> SceneTask:
+    network = recipe.network
+    if isinstance(network, LocalQuantizerConfig):
+        return QuantizerTask(network, scenes)
+    shown = (recipe.samples.image_size, recipe.samples.patch_size)
+    if shown != (network.image_size, network.patch_size):
+        raise InvalidInput(
+            f"recipe {recipe.name!r} shows pictures of {shown[0]} px in patches of {shown[1]} to a "
+            f"network of {network.image_size} px in patches of {network.patch_size}; make them "
+            "equal"
+        )
+    if isinstance(network, PrefixConfig):
+        codec = _codec(quantizer, "flow", network.num_codes, recipe)
+        return WorldTask(network, codec, scenes)
+    return PublishedTask(
+        network,
+        _codec(rgb_quantizer, "RGB", network.rgb_codes, recipe),
+        _codec(quantizer, "flow", network.flow_codes, recipe),
+        scenes,
     )
 
 
-def _make_task(recipe: Recipe, scenes: tuple, quantizer: str | Path | None) -> SceneTask:
-    if isinstance(recipe.network, LocalQuantizerConfig):
-        return QuantizerTask(recipe.network, *scenes)
-    if quantizer is None:
+def _codec(name: str | Path | None, medium: str, num_codes: int, recipe: Recipe) -> LocalQuantizer:
+    """The quantizer of one medium, from a checkpoint of its own or of a model that has one."""
+    key, channels = ("flow_quantizer", 2) if medium == "flow" else ("rgb_quantizer", 3)
+    option = "--quantizer" if medium == "flow" else "--rgb-quantizer"
+    if name is None:
         raise InvalidInput(
-            f"recipe {recipe.name!r} trains a world model, which needs a flow quantizer: train "
-            'one with recipe "flow-quantizer" and name its checkpoint, or name a model that has one'
+            f"recipe {recipe.name!r} trains a world model, which needs a {medium} quantizer: train "
+            f'one with recipe "{medium.lower()}-quantizer" and name its checkpoint, or a model '
+            f"that has one, with {option}"
         )
-    codec = _flow_codec(quantizer)
-    if codec.config.vocab_size != recipe.network.num_codes:
-        raise InvalidInput(
-            f"the quantizer has {codec.config.vocab_size} codes and recipe {recipe.name!r} expects "
-            f"{recipe.network.num_codes}; use a quantizer that fits"
-        )
-    return WorldTask(recipe.network, codec, *scenes)
-
-
-def _flow_codec(name: str | Path) -> LocalQuantizer:
     checkpoint = load(name)
-    codec = checkpoint.networks.get("flow_quantizer", checkpoint.network)
-    if not isinstance(codec, LocalQuantizer) or codec.config.in_channels != 2:
-        raise InvalidInput(f"{name} holds no flow quantizer (2 channels); name one that does")
+    codec = checkpoint.networks.get(key, checkpoint.network)
+    if not isinstance(codec, LocalQuantizer) or codec.config.in_channels != channels:
+        raise InvalidInput(
+            f"{name} holds no {medium} quantizer ({channels} channels); name one that does"
+        )
+    if codec.config.vocab_size != num_codes:
+        raise InvalidInput(
+            f"the {medium} quantizer of {name} has {codec.config.vocab_size} codes and recipe "
+            f"{recipe.name!r} expects {num_codes}; use a quantizer that fits"
+        )
     return codec
-
-
-def _card(name: str, history: dict[str, Any]) -> str:
-    recipe = history["recipe"]
-    return (
-        f"# {name}\n\nTrained by recipe `{recipe['name']}` on {history['num_scenes']} simulated "
-        f"scenes, {recipe['fit']['num_steps']} steps of {recipe['fit']['batch_size']} pictures.\n"
-    )

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from spelke.data.worlds import Record, decode
-from spelke.errors import MissingData
+from spelke.errors import InvalidInput, MissingData
 from spelke.geometry.camera import vector_from_rotation
 from spelke.runtime.seed import numpy_generator
 from spelke.training.questions import QuestionConfig, draw_question
@@ -43,6 +43,21 @@ class SampleConfig:
     questions: QuestionConfig = field(default_factory=QuestionConfig)
     """What is asked about each picture."""
 
+    def __post_init__(self) -> None:
+        if self.patch_size < 1 or self.image_size < 1 or self.image_size % self.patch_size:
+            raise InvalidInput(
+                f"patch_size must divide image_size, got {self.patch_size} and {self.image_size}"
+            )
+        for name in ("whole_fraction", "focus_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidInput(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if not 0 < self.smallest_crop <= 0.5:
+            raise InvalidInput(f"smallest_crop must lie in (0, 0.5], got {self.smallest_crop}")
+        if not 0 < self.poke_length[0] <= self.poke_length[1]:
+            raise InvalidInput(
+                f"poke_length must be a range of positive numbers, got {self.poke_length}"
+            )
+
 
 class SceneSamples(Dataset[WorldBatch]):
     """Training samples of a set of scenes, kept compressed in memory.
@@ -65,9 +80,7 @@ class SceneSamples(Dataset[WorldBatch]):
         return make_sample(decode(self.records[order[place]]), self.config, rng)
 
 
-def make_sample(
-    scene: WorldScene, config: SampleConfig, rng: np.random.Generator
-) -> WorldBatch:
+def make_sample(scene: WorldScene, config: SampleConfig, rng: np.random.Generator) -> WorldBatch:
     """One picture of the scene with its questions (a `WorldBatch` without the batch axis)."""
     left, top, side = choose_crop(scene, config, rng)
     size = config.image_size
@@ -86,12 +99,11 @@ def make_sample(
         pos, quat, *cameras,
     )  # fmt: skip
     flow = np.clip(flow, -size, size)
-    camera = np.stack([camera_motion(scene, poke) for poke in pokes])
+    camera = np.stack([camera_motion(scene, poke) for poke in pokes.tolist()])
     poked = ids == scene.pokes.body[pokes][:, None, None]
     if rng.random() < 0.5:
-        image, flow, poked = image[:, ::-1], flow[..., ::-1].copy(), poked[..., ::-1]
-        flow[:, 0] *= -1
-        camera *= np.array([1, -1, -1, -1, 1, 1], np.float32)  # mirrored about the vertical plane
+        image, poked = image[:, ::-1], poked[..., ::-1]
+        flow, camera = mirror_motion(flow, camera)
     questions = [
         draw_question(f, b, config.patch_size, config.questions, rng)
         for f, b in zip(flow, poked, strict=True)
@@ -182,6 +194,19 @@ def camera_motion(scene: WorldScene, poke: int) -> np.ndarray:
     return np.concatenate([np.degrees(vector_from_rotation(turn)), shift]).astype(np.float32)
 
 
+def mirror_motion(flow: np.ndarray, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What motion becomes when the picture is mirrored, left for right.
+
+    Args:
+        flow: (..., 2, side, side) in pixels.
+        camera: (..., 6) rotation vector and translation; a rotation vector is mirrored like an
+            axis of turning, not like an arrow.
+    """
+    flow = flow[..., ::-1].copy()
+    flow[..., 0, :, :] *= -1
+    return flow, camera * np.array([1, -1, -1, -1, 1, 1], camera.dtype)
+
+
 def vary_appearance(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another camera's rendering of the same picture: gain, gamma, tint, blur, noise, JPEG."""
     x = image.astype(np.float32) / 255
@@ -198,5 +223,5 @@ def vary_appearance(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x = (np.clip(x, 0, 1) * 255).astype(np.uint8)
     if rng.random() < 0.2:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
-        x = cv2.imdecode(cv2.imencode(".jpg", x, quality)[1], cv2.IMREAD_COLOR)
+        x = np.asarray(cv2.imdecode(cv2.imencode(".jpg", x, quality)[1], cv2.IMREAD_COLOR))
     return x

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
+from lightning.fabric.utilities.apply_func import move_data_to_device
 from torch import nn
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from spelke.data.worlds import Record
 from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
 from spelke.models.prefix import PrefixConfig, PrefixWorld
+from spelke.rollout.prefix import PrefixWorldModel
+from spelke.runtime.device import DeviceChoice
 from spelke.training.codec import QuantizerObjective, measure_flow_table
+from spelke.training.log import Means
+from spelke.training.pictures import (
+    Sheet,
+    draw_answers,
+    draw_decoded_flow,
+    draw_decoded_images,
+    write_sheet,
+)
 from spelke.training.samples import SampleConfig, SceneSamples
 from spelke.training.world import WorldBatch, WorldObjective
+
+HELD_OUT_BATCHES = 32
+"""Batches of one evaluation at most."""
+_LOOKS = 4
+"""Samples of each held-out scene in one evaluation at most."""
 
 
 class _Numbers(Sampler[int]):
@@ -30,8 +49,8 @@ class _Numbers(Sampler[int]):
 
 
 def sample_batches(
-    samples: SceneSamples, batch_size: int, first: int = 0, num_workers: int = 0
-) -> Iterator[WorldBatch]:
+    samples: Dataset[Any], batch_size: int, first: int = 0, num_workers: int = 0
+) -> Iterator[Any]:
     """Batches number `first`, `first + 1`, ...; what a batch holds depends on its number alone."""
     loader = DataLoader(
         samples,
@@ -39,20 +58,23 @@ def sample_batches(
         sampler=_Numbers(first * batch_size),
         num_workers=num_workers,
         prefetch_factor=4 if num_workers else None,
-        worker_init_fn=_one_thread if num_workers else None,
+        worker_init_fn=_prepare_worker if num_workers else None,
     )
     return iter(loader)
 
 
-def _one_thread(_: int) -> None:
+def _prepare_worker(_: int) -> None:
+    # Ctrl-C reaches all processes of a terminal, but the run wants to end its step first.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
 
-class SceneTask:
-    """What tasks on simulated scenes share: where samples come from and how they are scored.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenes:
+    """Simulated scenes, and how they become batches.
 
-    Args:
+    Attributes:
         records: compressed training scenes.
         held_out: compressed scenes for evaluation; may be empty.
         samples: how a scene becomes a picture.
@@ -61,47 +83,88 @@ class SceneTask:
         seed: of every sample.
     """
 
-    def __init__(
-        self,
-        records: Sequence[Record],
-        held_out: Sequence[Record],
-        samples: SampleConfig,
-        batch_size: int,
-        num_workers: int,
-        seed: int,
-    ) -> None:
-        self.samples = SceneSamples(records, samples, seed)
-        self.held_out = SceneSamples(held_out, samples, seed + 1) if held_out else None
-        self.batch_size, self.num_workers = batch_size, num_workers
+    records: Sequence[Record]
+    held_out: Sequence[Record] = ()
+    samples: SampleConfig
+    batch_size: int
+    num_workers: int = 0
+    seed: int = 0
 
-    def batches(self, first: int) -> Iterator[WorldBatch]:
+
+class SceneTask:
+    """What tasks on simulated scenes share: where samples come from and how they are scored."""
+
+    def __init__(self, scenes: Scenes) -> None:
+        self.scenes = scenes
+        self.samples = self.prepare(SceneSamples(scenes.records, scenes.samples, scenes.seed))
+        self.held_out: Dataset[Any] | None = None
+        if scenes.held_out:
+            others = SceneSamples(scenes.held_out, scenes.samples, scenes.seed + 1)
+            self.held_out = self.prepare(others)
+
+    def prepare(self, samples: SceneSamples) -> Dataset[Any]:
+        """What the objective takes, from samples of scenes."""
+        return samples
+
+    def objective(self, fresh: bool = True) -> nn.Module:
+        """What is trained; see `fit.Task`."""
+        raise NotImplementedError
+
+    def batches(self, first: int) -> Iterator[Any]:
         """Training batches from number `first` on."""
-        return sample_batches(self.samples, self.batch_size, first, self.num_workers)
+        return sample_batches(self.samples, self.scenes.batch_size, first, self.scenes.num_workers)
 
     def evaluate(self, objective: nn.Module, step: int, folder: Path) -> dict[str, float]:
-        """Metrics of the objective on 32 fixed batches of held-out scenes."""
+        """Mean metrics of the objective on fixed held-out batches, and a sheet of its answers.
+
+        Without held-out scenes there is neither.
+        """
         if self.held_out is None:
             return {}
-        sums: dict[str, list[float]] = {}
-        device = next(objective.parameters()).device
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-            for batch in islice(sample_batches(self.held_out, self.batch_size), 32):
-                _, metrics = objective(WorldBatch(*(part.to(device) for part in batch)))
-                for name, value in metrics.items():
-                    sums.setdefault(f"held_out/{name}", []).append(float(value))
-        return {name: sum(values) / len(values) for name, values in sums.items()}
+        means, device = Means(), next(objective.parameters()).device
+        wanted = -(-_LOOKS * len(self.scenes.held_out) // self.scenes.batch_size)
+        batches = sample_batches(self.held_out, self.scenes.batch_size)
+        for number, batch in enumerate(islice(batches, min(HELD_OUT_BATCHES, wanted))):
+            means.add(objective(move_data_to_device(batch, device))[1])
+            if number == 0:
+                # As in use: the quantizers, above all, do not work in bfloat16.
+                with torch.autocast(device.type, enabled=False):
+                    sheet = self.draw(objective, batch)
+                if sheet is not None:
+                    write_sheet(sheet, step, folder)
+        return {f"held_out/{name}": value for name, value in means.take().items()}
+
+    def draw(self, objective: nn.Module, batch: Any) -> Sheet | None:
+        """A sheet of what the objective makes of a batch; None if there is nothing to show."""
+        raise NotImplementedError
 
 
 class QuantizerTask(SceneTask):
-    """Learn to write flow, or RGB, as codes."""
+    """Learn to write flow, or RGB, as codes.
 
-    def __init__(self, config: LocalQuantizerConfig, *scene_arguments) -> None:
-        super().__init__(*scene_arguments)
+    Args:
+        config: shape of the quantizer.
+        scenes: to learn from.
+    """
+
+    def __init__(self, config: LocalQuantizerConfig, scenes: Scenes) -> None:
+        super().__init__(scenes)
         self.config = config
 
-    def objective(self) -> QuantizerObjective:
+    def objective(self, fresh: bool = True) -> QuantizerObjective:
         """A fresh quantizer."""
         return QuantizerObjective(LocalQuantizer(self.config))
+
+    def draw(self, objective: QuantizerObjective, batch: WorldBatch) -> Sheet:
+        """Pictures, or flow, before and after the codes."""
+        quantizer = objective.quantizer
+        device = next(quantizer.parameters()).device
+        is_flow = self.config.in_channels == 2
+        shown = (batch.flow[:6, 0] if is_flow else batch.image[:6]).float()
+        shown = shown if is_flow else shown / 255
+        codes = quantizer.encode(quantizer.normalise(shown.to(device)))
+        decoded = quantizer.denormalise(quantizer.decode(codes)).cpu()
+        return (draw_decoded_flow if is_flow else draw_decoded_images)(shown, decoded)
 
 
 class WorldTask(SceneTask):
@@ -110,19 +173,27 @@ class WorldTask(SceneTask):
     Args:
         config: shape of the network.
         quantizer: trained, of flow.
-        scene_arguments: those of `SceneTask`.
+        scenes: to learn from.
     """
 
     TABLE_BATCHES = 40
     """Batches from which the meaning of each code is measured."""
 
-    def __init__(self, config: PrefixConfig, quantizer: LocalQuantizer, *scene_arguments) -> None:
-        super().__init__(*scene_arguments)
+    def __init__(self, config: PrefixConfig, quantizer: LocalQuantizer, scenes: Scenes) -> None:
+        super().__init__(scenes)
         self.config, self.quantizer = config, quantizer
 
-    def objective(self) -> WorldObjective:
+    def objective(self, fresh: bool = True) -> WorldObjective:
         """A fresh network whose codes start from their measured meaning."""
         network = PrefixWorld(self.config)
-        first = islice(self.batches(0), self.TABLE_BATCHES)
-        network.init_codes(measure_flow_table(self.quantizer, first))
+        if fresh:
+            first = islice(self.batches(0), self.TABLE_BATCHES)
+            network.init_codes(measure_flow_table(self.quantizer, first))
         return WorldObjective(network, self.quantizer)
+
+    def draw(self, objective: WorldObjective, batch: WorldBatch) -> Sheet | None:
+        """Pictures with a poke, what really follows, and what the network expects."""
+        device = objective.network.position.device
+        choice = DeviceChoice(device, torch.float32, "in training")
+        model = PrefixWorldModel(objective.network, objective.quantizer, choice)
+        return draw_answers(model, batch)

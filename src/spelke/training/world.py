@@ -18,6 +18,9 @@ from spelke.models.prefix import Conditions, PrefixWorld
 from spelke.rollout.prefix import uniform_codes
 from spelke.training.questions import QUESTION_KINDS
 
+_MOVING_PX = 0.75
+"""A cell whose true code moves less does not count as moving."""
+
 
 class WorldBatch(NamedTuple):
     """Pictures with questions about them.
@@ -86,29 +89,40 @@ class WorldObjective(nn.Module):
         revealed = torch.where(virtual, uniform[..., None].expand_as(true), true)
         return Conditions(batch.camera, batch.revealed, revealed, batch.valid)
 
-    def _metrics(self, logits: Tensor, target: Tensor, batch: WorldBatch) -> dict[str, Tensor]:
-        """What the poke does to the prediction, over questions of kind "poke".
+    def train(self, mode: bool = True) -> WorldObjective:
+        """Switch the network; the quantizer is never in training."""
+        super().train(mode)
+        self.quantizer.eval()
+        return self
 
-        follow: predicted motion along the true motion over its length, where something moves (1 is
-        right, 0 means that the poke is ignored). leak: predicted motion over the typical true
-        motion, where nothing moves (0 is right). iou: of moving cells, over asked cells.
-        """
+    def _metrics(self, logits: Tensor, target: Tensor, batch: WorldBatch) -> dict[str, Tensor]:
         poked = batch.kind == QUESTION_KINDS.index("poke")
         if not poked.any():
             return {}
         mean = self.network.flow_table.mean((2, 3))
         predicted = logits[poked].softmax(3) @ mean  # (question, pointer, slot, 2)
-        true = mean[target[poked]]
-        length = true.norm(dim=3)
-        moving = length >= 0.75
-        typical = (length * moving).sum((1, 2)) / moving.sum((1, 2)).clamp(min=1)
-        along = (predicted * true).sum(3) / length.clamp(min=0.1) ** 2
-        leak = predicted.norm(dim=3) / typical.clamp(min=0.5)[:, None, None]
-        guess = predicted.norm(dim=3) >= 0.5 * typical[:, None, None]
-        overlap = (guess & moving).sum((1, 2)) / (guess | moving).sum((1, 2)).clamp(min=1)
-        return {
-            "follow": along[moving].mean(),
-            "leak": leak[~moving].mean(),
-            "iou": overlap.mean(),
-        }
+        return poke_metrics(predicted.flatten(1, 2), mean[target[poked]].flatten(1, 2))
 
+
+def poke_metrics(
+    predicted: Float[Tensor, "question cell 2"], true: Float[Tensor, "question cell 2"]
+) -> dict[str, Tensor]:
+    """What a poke does to the prediction, from displacements in pixels.
+
+    follow: predicted motion along the true motion over its length, where something moves (1 is
+    right, 0 means that the poke is ignored). leak: predicted motion over the typical true motion,
+    where nothing moves (0 is right). iou: of moving cells. A metric that nothing speaks of is left
+    out.
+    """
+    length, reach = true.norm(dim=2), predicted.norm(dim=2)
+    moving = length >= _MOVING_PX
+    typical = (length * moving).sum(1) / moving.sum(1).clamp(min=1)
+    along = (predicted * true).sum(2) / length.clamp(min=0.1) ** 2
+    guess = reach >= 0.5 * typical[:, None]
+    overlap = (guess & moving).sum(1) / (guess | moving).sum(1).clamp(min=1)
+    metrics = {"iou": overlap.mean()}
+    if moving.any():
+        metrics["follow"] = along[moving].mean()
+    if not moving.all():
+        metrics["leak"] = (reach / typical.clamp(min=0.5)[:, None])[~moving].mean()
+    return metrics

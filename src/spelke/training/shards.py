@@ -1,0 +1,75 @@
+"""The scenes of a folder of shards, compressed in memory, and which shards were unusable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from spelke.data.worlds import Record, decode, read_shards
+from spelke.errors import BadFile, MissingData
+
+
+class LoadedShards(NamedTuple):
+    """What a folder of shards holds.
+
+    Attributes:
+        records: all compressed scenes, in the order of the shards' names.
+        skipped: shards that were left out, with the reason.
+    """
+
+    records: list[Record]
+    skipped: dict[Path, str]
+
+
+def load_shards(
+    folder: Path, *, skip_bad: bool = False, tell: Callable[[str], None] = lambda text: None
+) -> LoadedShards:
+    """Read all shards of a folder.
+
+    Each shard is read to its end, and its first scene decoded, so that a truncated shard, or one
+    of another schema, is found before training and not in the middle of it.
+
+    Args:
+        folder: of `.tar` files, as `spelke worlds make` writes them.
+        skip_bad: leave unusable shards out.
+        tell: called with one sentence for each shard that is left out.
+
+    Raises:
+        MissingData: there are no shards, or none that is usable.
+        BadFile: a shard is unusable and `skip_bad` is False; the message names it.
+    """
+    # A hidden file is a shard that is still being written.
+    paths = sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
+    if not paths:
+        raise MissingData(
+            f"{folder} holds no shards (*.tar); make some with `spelke worlds make {folder}`"
+        )
+    loaded = LoadedShards([], {})
+    for path in paths:
+        try:
+            loaded.records.extend(_read(path))
+        except BadFile as error:
+            if not skip_bad:
+                raise BadFile(
+                    f"{error}. To train without the unusable shards, add --skip-bad-shards"
+                ) from error
+            loaded.skipped[path] = str(error)
+            tell(f"Left out {path.name}: {error}")
+    if not loaded.records:
+        raise MissingData(
+            f"none of the {len(paths)} shards in {folder} is usable; make them again with "
+            f"`spelke worlds make {folder}`"
+        )
+    return loaded
+
+
+def _read(path: Path) -> list[Record]:
+    records = list(read_shards([path]))
+    if not records:
+        raise BadFile(f"{path} holds no scenes; make it again")
+    try:
+        decode(records[0])
+    except BadFile as error:
+        raise BadFile(f"{path}: {error}") from error
+    return records

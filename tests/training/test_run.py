@@ -1,0 +1,233 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+from tests.training.scenes import (
+    PREFIX,
+    PUBLISHED,
+    SAMPLES,
+    hand_made_scene,
+    small_flow_quantizer,
+    small_rgb_quantizer,
+)
+
+import spelke
+from spelke.data.worlds import write_shard
+from spelke.errors import InvalidInput, MissingData, MissingExtra, Unavailable
+from spelke.rollout.base import Query
+from spelke.training.recipes import Recipe
+from spelke.training.run import train
+from spelke.training.schedule import FitConfig
+from spelke.training.tasks import WorldTask
+from spelke.types import Poke
+from spelke.weights.load import load
+from spelke.weights.save import save
+
+FIT = FitConfig(
+    num_steps=3, batch_size=2, warmup_steps=1, precision="32-true", log_every=1, evaluate_every=2
+)
+CPU = {"accelerator": "cpu"}
+
+
+def recipe(network, name="mine", **fit):
+    return Recipe(
+        name=name,
+        network=network,
+        samples=SAMPLES,
+        fit=dataclasses.replace(FIT, **fit),
+        num_workers=0,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_table():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorldTask, "TABLE_BATCHES", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    for name, first in (("train", 0), ("held", 50)):
+        scenes = [(f"{n}", hand_made_scene(first + n, n == 3)) for n in range(4)]
+        write_shard(folder / name / "train-0.tar", scenes)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def codecs(tmp_path_factory):
+    """Checkpoints of a flow and of an RGB quantizer."""
+    folder = tmp_path_factory.mktemp("codecs")
+    networks = {"flow": small_flow_quantizer(), "rgb": small_rgb_quantizer()}
+    return {
+        name: save(folder / name, "local_quantizer", {"network": network}, card="# codec\n")
+        for name, network in networks.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(data, codecs, tmp_path_factory):
+    """A run folder and the checkpoint of a world model."""
+    out = tmp_path_factory.mktemp("run") / "world"
+    done = train(
+        recipe(PREFIX), data / "train", out, held_out=data / "held", quantizer=codecs["flow"], **CPU
+    )
+    return out, done
+
+
+def test_a_world_model_answers_a_poke(trained):
+    observer = spelke.load(trained[1], device="cpu")
+    scene = observer.look(hand_made_scene(9).rgb)
+    flow = scene.displacement(Poke((30.0, 30.0), (5.0, 0.0)))
+    assert flow.shape == (2, 64, 64)
+    assert flow.any()
+
+
+def test_what_is_shipped_is_the_average(trained):
+    out, folder = trained
+    saved = torch.load(out / "checkpoint.pt", weights_only=True)["averaged"]
+    for name, value in load(folder).network.state_dict().items():
+        assert torch.equal(value, saved[f"module.network.{name}"])
+
+
+def test_the_run_folder_tells_what_happened(trained):
+    out, folder = trained
+    assert {path.name for path in out.iterdir()} == {
+        "checkpoint.pt", "config.json", "log.jsonl", "mine", "pictures", "tensorboard",
+    }  # fmt: skip
+    config = json.loads((out / "config.json").read_text())
+    assert config["num_scenes"] == config["num_held_out"] == 4
+    assert config["skipped_shards"] == []
+    pictures = sorted(path.name for path in (out / "pictures").iterdir())
+    assert pictures == ["step-000002.png", "step-000003.png"]
+    history = load(folder).training
+    assert (history["step"], history["num_scenes"]) == (3, 4)
+    assert "held_out/loss" in history["scores"]
+    assert "## Scores" in (folder / "card.md").read_text()
+    assert str(out.parent) not in (folder / "config.json").read_text()
+
+
+def test_a_run_that_stops_leaves_a_checkpoint_and_goes_on(trained, data, codecs, tmp_path):
+    arguments = (recipe(PREFIX), data / "train", tmp_path / "run")
+    options = {"quantizer": codecs["flow"], **CPU}
+    folder = train(*arguments, max_minutes=0, **options)
+    assert load(folder).training["step"] == 1
+    told = []
+    folder = train(*arguments, resume=True, report=told.append, **options)
+    assert [line["step"] for line in told] == [2, 3]
+    for name, value in load(folder).network.state_dict().items():
+        assert torch.equal(value, load(trained[1]).network.state_dict()[name]), name
+    assert len(json.loads((tmp_path / "run" / "config.json").read_text())["earlier"]) == 1
+
+
+def test_a_model_lends_its_quantizer(trained, data, tmp_path):
+    train(recipe(PREFIX, num_steps=1), data / "train", tmp_path, quantizer=trained[1], **CPU)
+    lent = load(tmp_path / "mine").networks["flow_quantizer"].state_dict()
+    for name, value in load(trained[1]).networks["flow_quantizer"].state_dict().items():
+        assert torch.equal(value, lent[name])
+
+
+@pytest.mark.parametrize("make", [small_flow_quantizer, small_rgb_quantizer], ids=["flow", "rgb"])
+def test_a_quantizer_is_trained(make, data, tmp_path):
+    mine = recipe(make().config, num_steps=2)
+    folder = train(mine, data / "train", tmp_path, held_out=data / "held", **CPU)
+    checkpoint = load(folder)
+    assert checkpoint.architecture == "local_quantizer"
+    assert checkpoint.config == make().config
+
+
+def test_the_published_layout_answers_a_poke(data, codecs, tmp_path):
+    from spelke.discovery.load import world_model_of
+    from spelke.runtime.device import choose_device
+
+    folder = train(
+        recipe(PUBLISHED), data / "train", tmp_path, held_out=data / "held",
+        quantizer=codecs["flow"], rgb_quantizer=codecs["rgb"], **CPU,
+    )  # fmt: skip
+    checkpoint = load(folder)
+    assert checkpoint.architecture == "lras"
+    assert checkpoint.settings["layout"] == PUBLISHED.layout_settings()
+    model = world_model_of(checkpoint, choose_device("cpu"))
+    assert model.layout == PUBLISHED.layout()
+    query = Query((Poke((9.0, 9.0), (5.0, 0.0)),))
+    flow = model.look(torch.rand(3, 32, 32)).expected_displacement([query])
+    assert flow.shape == (1, 2, 32, 32)
+    assert spelke.load(folder, device="cpu").settings.final.num_sequential is None
+
+
+def test_another_network_does_not_resume(trained, data, codecs):
+    deeper = recipe(dataclasses.replace(PREFIX, depth=3))
+    with pytest.raises(InvalidInput, match="depth was 2 and is 3"):
+        train(deeper, data / "train", trained[0], quantizer=codecs["flow"], resume=True, **CPU)
+
+
+def test_another_quantizer_does_not_resume(trained, data, tmp_path):
+    other = small_flow_quantizer()
+    other.quantizer.project_in.bias.data += 1
+    folder = save(tmp_path / "other", "local_quantizer", {"network": other}, card="# other\n")
+    with pytest.raises(InvalidInput, match="another quantizer"):
+        train(recipe(PREFIX), data / "train", trained[0], quantizer=folder, resume=True, **CPU)
+
+
+def test_a_run_is_not_written_over(trained, data, codecs):
+    before = (trained[0] / "config.json").read_bytes()
+    with pytest.raises(InvalidInput, match="resume that run"):
+        train(recipe(PREFIX), data / "train", trained[0], quantizer=codecs["flow"], **CPU)
+    assert (trained[0] / "config.json").read_bytes() == before
+
+
+def test_bad_shards_are_counted(data, codecs, tmp_path):
+    folder = tmp_path / "shards"
+    write_shard(folder / "train-0.tar", [("a", hand_made_scene(0))])
+    (folder / "train-1.tar").write_bytes(b"half")
+    train(
+        recipe(PREFIX, num_steps=1), folder, tmp_path / "run", quantizer=codecs["flow"],
+        skip_bad_shards=True, **CPU,
+    )  # fmt: skip
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["num_scenes"], config["skipped_shards"]) == (1, ["train-1.tar"])
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        (PREFIX, {}, "--quantizer"),
+        (PREFIX, {"quantizer": "rgb"}, "no flow quantizer"),
+        (dataclasses.replace(PREFIX, num_codes=8), {"quantizer": "flow"}, "16 codes"),
+        (dataclasses.replace(PREFIX, image_size=64), {"quantizer": "flow"}, "32 px"),
+        (PUBLISHED, {"quantizer": "flow"}, "--rgb-quantizer"),
+        (PUBLISHED, {"quantizer": "flow", "rgb_quantizer": "flow"}, "no RGB quantizer"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(network, options, message, data, codecs, tmp_path):
+    options = {name: codecs[value] for name, value in options.items()}
+    with pytest.raises(InvalidInput, match=message):
+        train(recipe(network), data / "train", tmp_path / "run", **options, **CPU)
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_shards_are_missing_data(tmp_path):
+    with pytest.raises(MissingData, match="spelke worlds make"):
+        train(recipe(small_flow_quantizer().config), tmp_path, tmp_path / "run", **CPU)
+
+
+@pytest.mark.slow
+def test_real_scenes_become_a_model(codecs, tmp_path):
+    from spelke.worlds.generate import SceneOptions, make_scene
+    from spelke.worlds.gl import gl_context
+
+    try:
+        gl_context()
+    except (MissingExtra, Unavailable) as error:
+        pytest.skip(f"worlds cannot be rendered here: {error}")
+    options = SceneOptions(size=96, pokes=3, after_frames=False)
+    scenes = [(f"{seed}", make_scene(seed, options)) for seed in range(6)]
+    write_shard(tmp_path / "shards" / "train-0.tar", scenes)
+    folder = train(
+        recipe(PREFIX), tmp_path / "shards", tmp_path / "run", held_out=tmp_path / "shards",
+        quantizer=codecs["flow"], **CPU,
+    )  # fmt: skip
+    scene = spelke.load(folder, device="cpu").look(scenes[0][1].rgb)
+    assert scene.displacement(Poke((40.0, 50.0), (4.0, 2.0))).shape == (2, 96, 96)
