@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+
+# A run in the background of a script inherits that Ctrl-C is ignored, and so would the programs
+# whose answer to it is tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")

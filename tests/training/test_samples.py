@@ -1,5 +1,6 @@
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -53,7 +54,11 @@ def test_a_sample_is_a_function_of_its_number():
     assert not same(first[5], SceneSamples(records(3), SAMPLES, 8)[5])
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")  # on one core
 def test_workers_change_nothing():
+    # OpenCV's threads are there, as after an evaluation with pictures; workers must not mind.
+    cv2.GaussianBlur(np.zeros((600, 600, 3), np.float32), (0, 0), 2.0)
     scenes = SceneSamples(records(3), SAMPLES, 7)
     alone = sample_batches(scenes, 2, first=3)
     helped = sample_batches(scenes, 2, first=3, num_workers=2)

@@ -58,16 +58,20 @@ def sample_batches(
         sampler=_Numbers(first * batch_size),
         num_workers=num_workers,
         prefetch_factor=4 if num_workers else None,
-        worker_init_fn=_prepare_worker if num_workers else None,
+        worker_init_fn=_ignore_interrupts if num_workers else None,
     )
-    return iter(loader)
+    # A worker that is forked while OpenCV has threads would wait for them for ever.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        return iter(loader)
+    finally:
+        cv2.setNumThreads(threads)
 
 
-def _prepare_worker(_: int) -> None:
+def _ignore_interrupts(_: int) -> None:
     # Ctrl-C reaches all processes of a terminal, but the run wants to end its step first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
