@@ -31,7 +31,7 @@ def test_a_network_that_will_be_restored_measures_nothing(world_task, monkeypatc
 
 def test_evaluation_repeats_itself(world_task, tmp_path):
     objective = world_task.objective().eval()
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):  # as in a run
         first, second = (world_task.evaluate(objective, step, tmp_path) for step in (1, 2))
     assert first == second
     assert {"held_out/loss", "held_out/follow", "held_out/leak", "held_out/iou"} <= set(first)

@@ -128,7 +128,10 @@ class SceneTask:
         means, device = Means(), next(objective.parameters()).device
         wanted = -(-_LOOKS * len(self.scenes.held_out) // self.scenes.batch_size)
         batches = sample_batches(self.held_out, self.scenes.batch_size)
-        for number, batch in enumerate(islice(batches, min(HELD_OUT_BATCHES, wanted))):
+        for number in range(min(HELD_OUT_BATCHES, wanted)):
+            # Autocast would touch how samples are put together, and cannot.
+            with torch.autocast("cpu", enabled=False):
+                batch = next(batches)
             means.add(objective(move_data_to_device(batch, device))[1])
             if number == 0:
                 # As in use: the quantizers, above all, do not work in bfloat16.
