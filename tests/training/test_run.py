@@ -231,3 +231,19 @@ def test_real_scenes_become_a_model(codecs, tmp_path):
     )  # fmt: skip
     scene = spelke.load(folder, device="cpu").look(scenes[0][1].rgb)
     assert scene.displacement(Poke((40.0, 50.0), (4.0, 2.0))).shape == (2, 96, 96)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("network", [PREFIX, PUBLISHED], ids=["prefix", "published"])
+def test_a_run_on_a_gpu_stops_and_goes_on(network, data, codecs, tmp_path):
+    arguments = (recipe(network, precision="bf16-mixed"), data / "train", tmp_path)
+    options = {
+        "held_out": data / "held", "quantizer": codecs["flow"],
+        "rgb_quantizer": codecs["rgb"], "accelerator": "cuda",
+    }  # fmt: skip
+    train(*arguments, max_minutes=0, **options)
+    folder = train(*arguments, resume=True, **options)
+    assert load(folder).training["step"] == 3
+    assert list((tmp_path / "pictures").iterdir())
+    scene = spelke.load(folder, device="cuda").look(hand_made_scene(9).rgb)
+    assert scene.displacement(Poke((30.0, 30.0), (5.0, 0.0))).shape == (2, 64, 64)

@@ -168,9 +168,7 @@ class _Run:
 
     def restore(self, path: Path) -> None:
         """Go back to a saved state."""
-        progress = restore_state(
-            path, self.objective, self.averaged, self.optimizers, self.fabric.device
-        )
+        progress = restore_state(path, self.objective, self.averaged, self.optimizers)
         self.progress = Progress(**progress)
 
     def save(self, path: Path) -> None:

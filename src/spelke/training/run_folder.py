@@ -18,6 +18,8 @@ from spelke.weights.schema import to_plain
 RUN_CONFIG = "config.json"
 SCHEMA = 1
 """Version of `config.json`."""
+_SHOWN = 4
+"""Differences in a message before it says how many more there are."""
 _PACKAGES = ("spelke", "torch", "lightning", "numpy", "mujoco")
 
 
@@ -88,10 +90,11 @@ def check_same_network(folder: Path, recipe: Recipe) -> None:
         if old.get(name) != new.get(name)
     ]
     if changed:
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         raise InvalidInput(
-            f"the run in {folder} trains another network than recipe {recipe.name!r}: "
-            f"{'; '.join(changed)}. Resume it with the recipe it was started with, or name "
-            "another folder"
+            f"the run in {folder}, of recipe {before['recipe'].get('name')!r}, trains another "
+            f"network than recipe {recipe.name!r}: {'; '.join(changed[:_SHOWN])}{more}. Resume it "
+            "with the recipe it was started with, or name another folder"
         )
 
 

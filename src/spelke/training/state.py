@@ -73,7 +73,6 @@ def restore_state(
     objective: nn.Module,
     averaged: nn.Module,
     optimizers: list[Any],
-    device: torch.device,
 ) -> dict[str, Any]:
     """Load what `save_state` wrote into fresh modules, and return the progress.
 
@@ -83,7 +82,7 @@ def restore_state(
         BadFile: the file cannot be read or is no state of a run.
         InvalidInput: it is of another network, optimiser or frozen part than the given ones.
     """
-    state = _read(path, device)
+    state = _read(path)
     given = {n: p.detach().clone() for n, p in objective.named_parameters() if not p.requires_grad}
     settings = [
         [{name: value for name, value in group.items() if name != "params"} for group in groups]
@@ -107,9 +106,10 @@ def restore_state(
     return dict(state["progress"])
 
 
-def _read(path: Path, device: torch.device) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        # Loading moves everything to where it belongs, and some counters belong on the CPU.
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its readers raise
         raise BadFile(
             f"cannot read the checkpoint {path}: {error}; it is corrupt: put a copy in its place, "
