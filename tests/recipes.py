@@ -16,7 +16,7 @@ from spelke.models.local_quantizer import (
 )
 from spelke.models.lras import LRAS
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden" / "spelkenet"
 TINY_WIDTH = 32
 """The published quantizers with all widths divided by 16."""
 

@@ -1,11 +1,10 @@
-"""Golden numbers of the published evaluation: tests/golden/metrics_ap_ar.npz."""
-
-from pathlib import Path
+"""Golden numbers of the published evaluation: tests/golden/spelkenet/metrics_ap_ar.npz."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.recipes import golden
 
 from spelke.benchmarks.matching import iou_matrix, match
 from spelke.benchmarks.segment_metrics import (
@@ -18,7 +17,7 @@ from spelke.benchmarks.segment_metrics import (
 )
 from spelke.errors import InvalidInput
 
-GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "metrics_ap_ar.npz")
+GOLDEN = golden("metrics_ap_ar")
 
 
 @pytest.mark.parametrize("case", range(6))

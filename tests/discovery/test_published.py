@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests.recipes import golden
 
 from spelke.discovery.affordance import choose_patch, firm_affordance
 from spelke.discovery.correlation import motion_correlation, otsu_levels, otsu_region
@@ -24,10 +24,9 @@ from spelke.discovery.zoom import (
 )
 from spelke.rollout.base import Query, Sampling
 
-GOLDEN = Path(__file__).parent.parent / "golden"
-POSTPROC = np.load(GOLDEN / "postproc.npz")
-ZOOM = np.load(GOLDEN / "zoom.npz")
-PIPELINE = np.load(GOLDEN / "segment_pipeline_fake_predictor.npz")
+POSTPROC = golden("postproc")
+ZOOM = golden("zoom")
+PIPELINE = golden("segment_pipeline_fake_predictor")
 
 
 def unpacked(bits: np.ndarray) -> np.ndarray:

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+from tests.recipes import golden
 
 from spelke.errors import InvalidInput
 from spelke.flow.colors import color_wheel, flow_to_image
 
 
 @pytest.fixture
-def stored(golden):
-    return np.load(golden / "spelkenet" / "flow_utils.npz")
+def stored():
+    return golden("flow_utils")
 
 
 def test_the_wheel_is_the_published_one(stored):

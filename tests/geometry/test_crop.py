@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.recipes import golden
 
 from spelke.errors import InvalidInput
 from spelke.geometry.crop import Crop, resize
@@ -141,12 +142,12 @@ def test_a_map_may_be_coarser_than_the_crop():
     assert pasted.any()
 
 
-def test_the_published_zoom_windows_are_nearly_the_same_pixels(golden):
+def test_the_published_zoom_windows_are_nearly_the_same_pixels():
     """Recorded crops of the published code that lie wholly inside the image.
 
     It enlarges with OpenCV's INTER_AREA, whose ramps between pixels are steeper than bilinear ones.
     """
-    stored = np.load(golden / "spelkenet" / "zoom.npz")
+    stored = golden("zoom")
     image = torch.from_numpy(stored["img"]).permute(2, 0, 1) / 255
     for case in (0, 1, 2):
         left, top, right, bottom = (int(value) for value in stored[f"meta{case}"][2:6])
