@@ -34,8 +34,9 @@ from spelke.benchmarks.cost import (
 from spelke.discovery.load import load
 from spelke.discovery.observer import Observer
 from spelke.models.prefix import PrefixWorld
-from spelke.rollout import prefix
-from spelke.rollout.base import Glance, Query, WorldModel
+from spelke.rollout.base import Ask, Sampling
+from spelke.rollout.packs import BatchShape
+from spelke.rollout.prefix import PrefixWorldModel
 
 PHOTO = Path(__file__).parents[1] / "examples" / "photos" / "coffee.jpg"
 
@@ -88,42 +89,41 @@ def metered(network: PrefixWorld) -> Iterator[Meter]:
 class NaiveModel:
     """A world model that keeps nothing: every poke alone, on a picture encoded anew."""
 
-    def __init__(self, model: WorldModel) -> None:
-        self.model, self.size, self.patch_size = model, model.size, model.patch_size
-
-    def look(self, image: torch.Tensor) -> NaiveGlance:
-        """Remember the image, no more."""
-        return NaiveGlance(self.model, image)
-
-
-class NaiveGlance:
-    """See `NaiveModel`."""
-
-    def __init__(self, model: WorldModel, image: torch.Tensor) -> None:
-        self.model, self.image = model, image
-
-    def _each(self, ask: Callable[[Glance, Query], torch.Tensor], queries: Sequence[Query]):
+    def __init__(self, model: PrefixWorldModel) -> None:
         # The batch is not filled up: a naive path would not do that.
-        with mock.patch.object(prefix, "QUESTIONS_AT_ONCE", 1):
-            return torch.cat([ask(self.model.look(self.image), query) for query in queries])
-
-    def motion_affordance(self, queries):
-        """See `rollout.base.Glance`."""
-        return self._each(lambda glance, query: glance.motion_affordance([query]), queries)
-
-    def entropy(self, queries):
-        """See `rollout.base.Glance`."""
-        return self._each(lambda glance, query: glance.entropy([query]), queries)
-
-    def expected_displacement(self, queries):
-        """See `rollout.base.Glance`."""
-        return self._each(lambda glance, query: glance.expected_displacement([query]), queries)
-
-    def sample_flow(self, queries, num_sequential, sampling):
-        """See `rollout.base.Glance`."""
-        return self._each(
-            lambda glance, query: glance.sample_flow([query], num_sequential, sampling), queries
+        self.model = PrefixWorldModel(
+            model.network, model.flow_quantizer, model.choice, BatchShape(1, 1)
         )
+        self.size, self.patch_size = model.size, model.patch_size
+
+    def look(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Remember the images, no more."""
+        return list(images)
+
+    def _each(
+        self, asks: Sequence[Ask], answer: Callable[[list[Ask]], torch.Tensor]
+    ) -> torch.Tensor:
+        return torch.cat(
+            [answer([Ask(self.model.look(image[None])[0], query)]) for image, query in asks]
+        )
+
+    def motion_affordance(self, asks: Sequence[Ask]) -> torch.Tensor:
+        """See `rollout.base.WorldModel`."""
+        return self._each(asks, self.model.motion_affordance)
+
+    def entropy(self, asks: Sequence[Ask]) -> torch.Tensor:
+        """See `rollout.base.WorldModel`."""
+        return self._each(asks, self.model.entropy)
+
+    def expected_displacement(self, asks: Sequence[Ask]) -> torch.Tensor:
+        """See `rollout.base.WorldModel`."""
+        return self._each(asks, self.model.expected_displacement)
+
+    def sample_flow(
+        self, asks: Sequence[Ask], num_sequential: int, sampling: Sampling
+    ) -> torch.Tensor:
+        """See `rollout.base.WorldModel`."""
+        return self._each(asks, lambda one: self.model.sample_flow(one, num_sequential, sampling))
 
 
 def spread_points(image_size: tuple[int, int], count: int) -> list[tuple[float, float]]:

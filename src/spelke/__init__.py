@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spelke.data.image import read_image
     from spelke.discovery.load import load
-    from spelke.discovery.observer import Observer, Scene
+    from spelke.discovery.observer import Observer
+    from spelke.discovery.scene import Scene
     from spelke.errors import SpelkeError
     from spelke.export.coco import read_segments, write_segments
     from spelke.types import Point, Poke, Segment, Segments
@@ -24,7 +25,7 @@ _PLACES = {
     "Observer": "spelke.discovery.observer",
     "Point": "spelke.types",
     "Poke": "spelke.types",
-    "Scene": "spelke.discovery.observer",
+    "Scene": "spelke.discovery.scene",
     "Segment": "spelke.types",
     "Segments": "spelke.types",
     "SpelkeError": "spelke.errors",

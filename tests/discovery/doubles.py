@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from spelke.rollout.base import Query, Sampling
+from spelke.rollout.base import Ask, Query, Sampling
 from spelke.types import Poke
 
 PALETTE = torch.tensor(
@@ -36,7 +36,8 @@ def things(picture: torch.Tensor) -> torch.Tensor:
 class Counts:
     """What a world model was asked."""
 
-    looks: int = 0
+    looks: list[int] = field(default_factory=list)
+    """Number of pictures of each call."""
     calls: list[int] = field(default_factory=list)
     """Number of queries of each call."""
     queries: list[Query] = field(default_factory=list)
@@ -47,24 +48,10 @@ class PerfectGlance:
         self.model = model
         self.things = things(picture)
 
-    def motion_affordance(self, queries: Sequence[Query]) -> torch.Tensor:
+    def affordance(self) -> torch.Tensor:
         patch = self.model.patch_size
         movable = torch.isin(self.things, torch.tensor(self.model.movable)).float()
-        shares = movable.unfold(0, patch, patch).unfold(1, patch, patch).mean((-1, -2))
-        return shares[None].repeat(len(queries), 1, 1)
-
-    def entropy(self, queries: Sequence[Query]) -> torch.Tensor:
-        return self.motion_affordance(queries) * 2
-
-    def expected_displacement(self, queries: Sequence[Query]) -> torch.Tensor:
-        self.model.counts.calls.append(len(queries))
-        self.model.counts.queries.extend(queries)
-        return torch.stack([self.response(query.pokes, query.seed) for query in queries])
-
-    def sample_flow(
-        self, queries: Sequence[Query], num_sequential: int, sampling: Sampling
-    ) -> torch.Tensor:
-        return self.expected_displacement(queries)
+        return movable.unfold(0, patch, patch).unfold(1, patch, patch).mean((-1, -2))
 
     def response(self, pokes: tuple[Poke, ...], seed: int) -> torch.Tensor:
         flow = torch.zeros(2, *self.things.shape)
@@ -88,10 +75,26 @@ class PerfectWorldModel:
         self.movable = movable
         self.counts = Counts()
 
-    def look(self, image: torch.Tensor) -> PerfectGlance:
-        assert image.shape == (3, self.size, self.size)
-        self.counts.looks += 1
-        return self.glance(self, image)
+    def look(self, images: torch.Tensor) -> list:
+        assert images.shape[1:] == (3, self.size, self.size)
+        self.counts.looks.append(len(images))
+        return [self.glance(self, image) for image in images]
+
+    def motion_affordance(self, asks: Sequence[Ask]) -> torch.Tensor:
+        return torch.stack([ask.glance.affordance() for ask in asks])
+
+    def entropy(self, asks: Sequence[Ask]) -> torch.Tensor:
+        return self.motion_affordance(asks) * 2
+
+    def expected_displacement(self, asks: Sequence[Ask]) -> torch.Tensor:
+        self.counts.calls.append(len(asks))
+        self.counts.queries.extend(query for _, query in asks)
+        return torch.stack([glance.response(query.pokes, query.seed) for glance, query in asks])
+
+    def sample_flow(
+        self, asks: Sequence[Ask], num_sequential: int, sampling: Sampling
+    ) -> torch.Tensor:
+        return self.expected_displacement(asks)
 
 
 class StillGlance(PerfectGlance):

@@ -1,10 +1,11 @@
 import numpy as np
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tests.discovery.doubles import PerfectWorldModel, paint
 
-from spelke.discovery.affordance import choose_patch, firm_affordance, motion_affordance
+from spelke.discovery.affordance import choose_patch, firm_affordance, motion_affordances
 
 maps = arrays(np.float32, (6, 5), elements=st.floats(0, 1, width=32))
 
@@ -27,20 +28,19 @@ def test_patches_are_chosen_in_proportion():
 
 
 def test_the_affordance_is_asked_with_a_still_camera(square_table):
-    model = PerfectWorldModel()
     asked = []
 
-    class Glance(PerfectWorldModel.glance):
-        def motion_affordance(self, queries):
-            asked.extend(queries)
-            return super().motion_affordance(queries)
+    class Asked(PerfectWorldModel):
+        def motion_affordance(self, asks):
+            asked.extend(asks)
+            return super().motion_affordance(asks)
 
-    model.glance = Glance
+    model = Asked()
     from spelke.data.image import read_image
     from spelke.discovery.view import CropView
 
     picture = CropView.whole(read_image(paint(square_table)), 128).picture()
-    affordance = motion_affordance(model.look(picture), 128, 8)
-    assert affordance.shape == (16, 16)
-    (query,) = asked
-    assert [poke.length for poke in query.pokes] == [0, 0, 0, 0]
+    affordances = motion_affordances(model, model.look(torch.stack([picture, picture])))
+    assert affordances.shape == (2, 16, 16)
+    for _, query in asked:
+        assert [poke.length for poke in query.pokes] == [0, 0, 0, 0]

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from tests.discovery.conftest import centre_of
 from tests.discovery.doubles import NoiseWorldModel, PerfectWorldModel, paint
 
-from spelke.discovery.observer import GLANCES_KEPT, Observer
+from spelke.discovery.memory import GLANCES_KEPT
+from spelke.discovery.observer import Observer
 from spelke.discovery.settings import published_fast
 from spelke.errors import InvalidInput
 from spelke.types import Poke
@@ -108,11 +109,11 @@ def test_affordance_is_where_things_are(scene, table):
 def test_the_whole_photo_is_encoded_once(table):
     model = PerfectWorldModel()
     scene = Observer(model).look(paint(table))
-    assert model.counts.looks == 0  # nothing has been asked
+    assert model.counts.looks == []  # nothing has been asked
     scene.affordance()
     scene.entropy()
     scene.displacement(Poke((60.0, 60.0), (5.0, 0.0)))
-    assert model.counts.looks == 1
+    assert model.counts.looks == [1]
 
 
 def test_crops_are_forgotten_and_the_whole_photo_is_not(table):
@@ -121,16 +122,16 @@ def test_crops_are_forgotten_and_the_whole_photo_is_not(table):
     scene.affordance()
     for x in range(GLANCES_KEPT + 5):
         scene.segment((30.0 + 3 * x, 60.0))
-    assert len(scene._glances) <= GLANCES_KEPT
-    looks = model.counts.looks
+    assert len(scene.memory) <= GLANCES_KEPT
+    looks = len(model.counts.looks)
     scene.displacement(Poke((60.0, 60.0), (5.0, 0.0)))
-    assert model.counts.looks == looks
+    assert len(model.counts.looks) == looks
 
 
 def test_many_points_are_taken_in_turn(table, monkeypatch):
     points = [centre_of(table, thing) for thing in range(1, 7)]
     expected = Observer(PerfectWorldModel()).look(paint(table)).segments(points)
-    monkeypatch.setattr("spelke.discovery.observer.POINTS_AT_ONCE", 4)
+    monkeypatch.setattr("spelke.discovery.segment.MOST_POINTS", 4)
     model = PerfectWorldModel()
     found = Observer(model).look(paint(table)).segments(points)
     assert model.counts.calls[0] == 4 * 8

@@ -17,14 +17,16 @@ class EchoModel:
 
     size, patch_size = 32, 8
 
-    def look(self, image):
-        assert image.shape == (3, 32, 32)
-        assert image.max() <= 1
-        return self
+    def look(self, images):
+        assert images.shape == (1, 3, 32, 32)
+        assert images.max() <= 1
+        return ["a glance"]
 
-    def expected_displacement(self, queries):
-        moved = torch.tensor(queries[0].pokes[0].displacement)
+    def expected_displacement(self, asks):
+        moved = torch.tensor(asks[0].query.pokes[0].displacement)
         return moved.view(1, 2, 1, 1).expand(1, 2, 32, 32)
+
+    motion_affordance = entropy = sample_flow = expected_displacement
 
 
 def test_a_sheet_has_a_row_for_each_picture():

@@ -15,7 +15,7 @@ from tests.training.scenes import (
 import spelke
 from spelke.data.worlds import write_shard
 from spelke.errors import InvalidInput, MissingData, MissingExtra, Unavailable
-from spelke.rollout.base import Query
+from spelke.rollout.base import Ask, Query
 from spelke.training.recipes import Recipe
 from spelke.training.run import train
 from spelke.training.schedule import FitConfig
@@ -152,7 +152,8 @@ def test_the_published_layout_answers_a_poke(data, codecs, tmp_path):
     model = world_model_of(checkpoint, choose_device("cpu"))
     assert model.layout == PUBLISHED.layout()
     query = Query((Poke((9.0, 9.0), (5.0, 0.0)),))
-    flow = model.look(torch.rand(3, 32, 32)).expected_displacement([query])
+    (glance,) = model.look(torch.rand(1, 3, 32, 32))
+    flow = model.expected_displacement([Ask(glance, query)])
     assert flow.shape == (1, 2, 32, 32)
     assert spelke.load(folder, device="cpu").settings.final.num_sequential is None
 

@@ -14,7 +14,7 @@ from spelke.cli.photos import Answer, PhotoOptions, ask_photos, write_picture
 from spelke.runtime.files import atomic_write
 
 if TYPE_CHECKING:
-    from spelke.discovery.observer import Scene
+    from spelke.discovery.scene import Scene
 
 _EXAMPLES = """\
 Examples:

@@ -13,7 +13,7 @@ from spelke.cli.parse import parse
 from spelke.cli.photos import Answer, PhotoOptions, ask_photos, write_picture
 
 if TYPE_CHECKING:
-    from spelke.discovery.observer import Scene
+    from spelke.discovery.scene import Scene
     from spelke.types import Segment, Segments
 
 _EXAMPLES = """\

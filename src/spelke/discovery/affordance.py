@@ -6,20 +6,23 @@ released discovery notebook (minimum filter, then one draw from the normalised m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
 from spelke.discovery.pokes import still_corners
-from spelke.rollout.base import Glance, Query
+from spelke.rollout.base import Ask, Glance, Query, WorldModel
 
 
-def motion_affordance(
-    glance: Glance, size: int, patch_size: int, seed: int = 0
-) -> Float[np.ndarray, "rows columns"]:
-    """Probability that something moves in each patch, under a camera that stands still."""
-    query = Query(still_corners(size, patch_size), seed)
-    return glance.motion_affordance([query])[0].detach().float().cpu().numpy()
+def motion_affordances(
+    model: WorldModel, glances: Sequence[Glance], seed: int = 0
+) -> Float[np.ndarray, "picture rows columns"]:
+    """Probability that something moves in each patch of each picture, under a still camera."""
+    query = Query(still_corners(model.size, model.patch_size), seed)
+    values = model.motion_affordance([Ask(glance, query) for glance in glances])
+    return values.detach().float().cpu().numpy()
 
 
 def firm_affordance(

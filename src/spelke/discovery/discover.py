@@ -9,7 +9,7 @@ does not move the tray.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,9 @@ from spelke.geometry.crop import Crop
 from spelke.geometry.points import is_inside, pixel_of
 from spelke.types import Point, Segment
 
-FindSegments = Callable[[Sequence[Point]], Sequence[Segment]]
+Search = Generator[list[Point], Sequence[Segment], list[Segment]]
+"""Yields points to segment, is sent their segments, and returns what it keeps: so that searches of
+many photos can go on together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,16 +56,14 @@ class SearchSettings:
 
 
 def discover(
-    find_segments: FindSegments,
     affordance: Float[np.ndarray, "rows columns"],
     crop: Crop,
     settings: SearchSettings,
     generator: torch.Generator,
-) -> list[Segment]:
+) -> Search:
     """Find segments until the motion affordance is explained; the most confident first.
 
     Args:
-        find_segments: the segments of several points of the photo.
         affordance: of each patch of what `crop` shows.
         crop: how the patches lie on the photo.
         settings: when to stop and what to keep.
@@ -80,7 +80,7 @@ def discover(
         if not patches or empty_rounds == settings.max_empty_rounds:
             break
         before = len(kept)
-        found = find_segments([points[patch] for patch in patches])
+        found = yield [points[patch] for patch in patches]
         for patch, segment in zip(patches, found, strict=True):
             remaining[patch] = 0.0
             if segment.confidence >= settings.min_confidence and segment.area > 0:

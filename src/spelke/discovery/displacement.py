@@ -10,7 +10,7 @@ from jaxtyping import Float
 from spelke.discovery.pokes import still_corners
 from spelke.geometry.crop import Crop
 from spelke.geometry.points import check_inside
-from spelke.rollout.base import Glance, Query
+from spelke.rollout.base import Ask, Query, WorldModel
 from spelke.types import Poke
 
 
@@ -37,8 +37,8 @@ def query_of(
 
 
 def expected_displacement(
-    glance: Glance, query: Query, crop: Crop
+    model: WorldModel, ask: Ask, crop: Crop
 ) -> Float[np.ndarray, "2 height width"]:
     """Mean predicted flow of a photo, in pixels of the photo; 0 where `crop` does not reach."""
-    flow = glance.expected_displacement([query])[0]
+    flow = model.expected_displacement([ask])[0]
     return crop.paste_flow(flow.detach().float().cpu()).numpy()

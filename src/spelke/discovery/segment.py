@@ -8,6 +8,8 @@ them off.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,66 +17,127 @@ from jaxtyping import Bool, Float
 from spelke.discovery.component import component_at, without_holes
 from spelke.discovery.confidence import Confidence, assess, level_around
 from spelke.discovery.correlation import otsu_cut, otsu_region
+from spelke.discovery.memory import Memory
 from spelke.discovery.pokes import Draws
-from spelke.discovery.probe import GlanceAt, Level, Track, probe
+from spelke.discovery.probe import Level, Track, probe
 from spelke.discovery.settings import DiscoverySettings
+from spelke.discovery.settle import mean_overlap, outlook
 from spelke.discovery.view import View
 from spelke.geometry.points import pixel_of
+from spelke.rollout.base import WorldModel
 from spelke.types import Point, Segment
 
 LEAST_GAIN = 0.05
 """Share of a poke that must arrive around the poked point for a relative cut to mean anything."""
+MOST_POINTS = 32
+"""Points that are probed together at most: as many crops as are remembered of a photo."""
+FLOW_BYTES = 128 * 2**20
+"""Of the flow fields that one call may return."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A point to push, and what is known of its photo."""
+
+    point: Point
+    """In pixels of the photo."""
+    view: View
+    """The first."""
+    view_point: Point
+    """In pixels of that view."""
+    memory: Memory
+    """Of the photo."""
+    affordance: float | None = None
+    """Probability that something moves at the point, None where not asked."""
 
 
 def find_segments(
-    glance_at: GlanceAt,
-    starts: Sequence[tuple[Point, View, Point]],
-    settings: DiscoverySettings,
-    patch_size: int,
-    seed: int,
-    affordances: Sequence[float | None],
+    model: WorldModel, starts: Sequence[Start], settings: DiscoverySettings, seed: int
 ) -> list[Segment]:
-    """Find what moves when each point is pushed.
+    """Find what moves when each point is pushed, of whatever photos, in lockstep.
 
     Args:
-        glance_at: encodes a look at the photo.
-        starts: for each point, the point in the photo, the first view, the point in that view.
+        model: is asked for all points together.
+        starts: the points.
         settings: how to probe and decide.
-        patch_size: of the world model, pixels.
         seed: of all draws; each point draws as if it were alone.
-        affordances: probability that something moves at each point, None where not asked.
     """
+    found: list[Segment] = []
+    count = points_at_once(settings, model.size)
+    for first in range(0, len(starts), count):
+        found += _find_together(model, starts[first : first + count], settings, seed)
+    return found
+
+
+def points_at_once(settings: DiscoverySettings, size: int) -> int:
+    """How many points are probed together, so that the flow of one call stays within bounds."""
+    stages = [settings.final] if settings.zoom is None else [settings.zoom, settings.final]
+    fields = settings.num_looks * max(stage.num_queries for stage in stages)
+    return max(1, min(MOST_POINTS, FLOW_BYTES // (fields * 2 * size * size * 4)))
+
+
+def _find_together(
+    model: WorldModel, starts: Sequence[Start], settings: DiscoverySettings, seed: int
+) -> list[Segment]:
     tracks = [
         Track(
-            view,
-            point,
+            start.view,
+            start.view_point,
             Draws(seed, published=settings.published_seeds, single_seed=settings.single_seed),
+            start.memory,
         )
-        for _, view, point in starts
+        for start in starts
     ]
     for _ in range(settings.zoom_steps):
-        _probe_and_cut(glance_at, tracks, settings, patch_size)
+        _probe_and_cut(model, tracks, settings)
         for track in tracks:
             _zoom(track, settings)
     if settings.zoom is not None and settings.final.companion != "none":
-        _probe_and_cut(glance_at, tracks, settings, patch_size)
-    probe(glance_at, tracks, settings.final, settings, patch_size)
+        _probe_and_cut(model, tracks, settings)
+    is_settled = None
+    if settings.settle is not None:
+        is_settled = partial(_is_settled, settings=settings, patch_size=model.patch_size)
+    probe(model, tracks, settings.final, settings, is_settled)
     return [
-        _decide(track, point, settings, patch_size, affordance)
-        for track, (point, _, _), affordance in zip(tracks, starts, affordances, strict=True)
+        _decide(track, start, settings, model.patch_size)
+        for track, start in zip(tracks, starts, strict=True)
     ]
 
 
-def _probe_and_cut(
-    glance_at: GlanceAt, tracks: list[Track], settings: DiscoverySettings, patch_size: int
-) -> None:
+def _probe_and_cut(model: WorldModel, tracks: Sequence[Track], settings: DiscoverySettings) -> None:
     """One round of the zoom stage: the region of each track in its present view."""
     assert settings.zoom is not None, "settings check that zooming has a stage"
-    probe(glance_at, tracks, settings.zoom, settings, patch_size)
+    probe(model, tracks, settings.zoom, settings)
     for track in tracks:
         level = track.levels[-1]
-        region = cut_region(level, level.evidence, settings, patch_size)
-        track.region = component_at(region, track.point) if settings.keep_component else region
+        track.region = _region(level, level.evidence, settings, model.patch_size)
+
+
+def _region(
+    level: Level,
+    evidence: Float[np.ndarray, "size size"],
+    settings: DiscoverySettings,
+    patch_size: int,
+) -> Bool[np.ndarray, "size size"]:
+    """The segment of a map in the view."""
+    region = cut_region(level, evidence, settings, patch_size)
+    return component_at(region, level.point) if settings.keep_component else region
+
+
+def _is_settled(
+    level: Level,
+    samples: Float[np.ndarray, "sample size size"],
+    share: float,
+    settings: DiscoverySettings,
+    patch_size: int,
+) -> bool:
+    """Whether the segment is expected to overlap enough with that of all pokes."""
+    assert settings.settle is not None, "only asked where tracks may stop"
+    present, *others = (
+        _region(level, evidence, settings, patch_size)
+        for evidence in (level.evidence, *outlook(level.evidence, samples, share))
+    )
+    return mean_overlap(present, others) >= settings.settle
 
 
 def _zoom(track: Track, settings: DiscoverySettings) -> None:
@@ -84,29 +147,21 @@ def _zoom(track: Track, settings: DiscoverySettings) -> None:
         track.region = None
 
 
-def _decide(
-    track: Track,
-    point: Point,
-    settings: DiscoverySettings,
-    patch_size: int,
-    affordance: float | None,
-) -> Segment:
+def _decide(track: Track, start: Start, settings: DiscoverySettings, patch_size: int) -> Segment:
     """The segment of a track in pixels of the photo, and how far to believe it."""
     last = track.levels[-1]
-    region = cut_region(last, last.evidence, settings, patch_size)
-    if settings.keep_component:
-        region = component_at(region, last.point)
+    region = _region(last, last.evidence, settings, patch_size)
     mask = paste_levels(track.levels, settings, patch_size) if settings.smooth else None
     if mask is None:
         mask = last.view.paste(region)
     if settings.keep_component:
-        row, column = pixel_of(point, mask.shape)
+        row, column = pixel_of(start.point, mask.shape)
         mask = component_at(mask, (column, row))
     if settings.fill_holes:
         mask = without_holes(mask)
-    confidence = _confidence(last, region, settings, patch_size, affordance)
+    confidence = _confidence(last, region, settings, patch_size, start.affordance)
     value = confidence.value if mask.any() else 0.0
-    return Segment(mask, point, value, last.pokes, confidence.remark)
+    return Segment(mask, start.point, value, last.pokes, confidence.remark)
 
 
 def _confidence(
@@ -116,9 +171,7 @@ def _confidence(
     patch_size: int,
     affordance: float | None,
 ) -> Confidence:
-    halves = np.stack([cut_region(level, half, settings, patch_size) for half in level.halves])
-    if settings.keep_component:
-        halves = np.stack([component_at(half, level.point) for half in halves])
+    halves = np.stack([_region(level, half, settings, patch_size) for half in level.halves])
     around = level_around(level.gain, level.point, patch_size)
     return assess(level.gain, region, halves, around, affordance, settings.affordance_sure)
 

@@ -41,6 +41,11 @@ class Stage:
     sampling: Sampling = field(default_factory=Sampling)
     """How sampled flow is drawn."""
 
+    @property
+    def num_queries(self) -> int:
+        """Queries of the whole stage, for one look at one point."""
+        return self.num_directions * self.num_seeds
+
     def __post_init__(self) -> None:
         if self.num_directions < 1 or self.num_seeds < 1:
             raise InvalidInput(
@@ -103,6 +108,9 @@ class DiscoverySettings:
     affordance_sure: float | None = 0.2
     """Motion affordance at which a point counts as surely movable in the confidence; None: the
     affordance is not asked."""
+    settle: float | None = None
+    """Stop the final round early where the segment is expected to overlap that of all its pokes by
+    this much (intersection over union); None: always ask all. See `settle.py`."""
 
     def __post_init__(self) -> None:
         check_choice("evidence", self.evidence, Evidence)
@@ -126,6 +134,8 @@ class DiscoverySettings:
             raise InvalidInput(f"threshold_ratio must lie in (0, 1), got {self.threshold_ratio}")
         if not 0 <= self.zoom_padding < 0.5:
             raise InvalidInput(f"zoom_padding must lie in [0, 0.5), got {self.zoom_padding}")
+        if self.settle is not None and not 0 < self.settle <= 1:
+            raise InvalidInput(f"settle must lie in (0, 1] or be None, got {self.settle}")
         for name in ("max_magnification", "affordance_sure"):
             value = getattr(self, name)
             if value is not None and not value > 0:

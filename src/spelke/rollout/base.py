@@ -1,7 +1,9 @@
 """What discovery needs of a world model, whatever the layout of its tokens.
 
-A `WorldModel` looks at a square image once and returns a `Glance`; a glance answers many
-counterfactual questions about that image. The costly encoding happens in `look`.
+A `WorldModel` looks at square images once and returns a `Glance` of each; then it answers
+counterfactual questions about them, any number in one call, about one image or many. The costly
+encoding happens once for an image. How questions are batched is the model's business and does not
+change the answers.
 All points, displacements and flows are in pixels of the square image that was looked at.
 """
 
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -36,27 +38,14 @@ class Sampling:
 
 @runtime_checkable
 class Glance(Protocol):
-    """What a world model has understood of one image."""
+    """What a world model has understood of one image; only the model that made it can read it."""
 
-    def motion_affordance(self, queries: Sequence[Query]) -> Float[Tensor, "query rows columns"]:
-        """Probability, per patch, that something there moves."""
-        ...
 
-    def entropy(self, queries: Sequence[Query]) -> Float[Tensor, "query rows columns"]:
-        """Entropy in nats, per patch, of the predicted flow code."""
-        ...
+class Ask(NamedTuple):
+    """A question about an image that was looked at."""
 
-    def expected_displacement(self, queries: Sequence[Query]) -> Float[Tensor, "query 2 size size"]:
-        """Mean predicted flow given each query's pokes."""
-        ...
-
-    def sample_flow(
-        self, queries: Sequence[Query], num_sequential: int, sampling: Sampling
-    ) -> Float[Tensor, "query 2 size size"]:
-        """One possible flow field for each query: `num_sequential` patches drawn one after another,
-        the rest in parallel.
-        """
-        ...
+    glance: Glance
+    query: Query
 
 
 @runtime_checkable
@@ -68,6 +57,26 @@ class WorldModel(Protocol):
     patch_size: int
     """Side in pixels of the patch that a poke moves as a whole."""
 
-    def look(self, image: Float[Tensor, "3 size size"]) -> Glance:
-        """Encode one image in [0, 1], RGB."""
+    def look(self, images: Float[Tensor, "image 3 size size"]) -> list[Glance]:
+        """Encode images in [0, 1], RGB."""
+        ...
+
+    def motion_affordance(self, asks: Sequence[Ask]) -> Float[Tensor, "ask rows columns"]:
+        """Probability, per patch, that something there moves."""
+        ...
+
+    def entropy(self, asks: Sequence[Ask]) -> Float[Tensor, "ask rows columns"]:
+        """Entropy in nats, per patch, of the predicted flow code."""
+        ...
+
+    def expected_displacement(self, asks: Sequence[Ask]) -> Float[Tensor, "ask 2 size size"]:
+        """Mean predicted flow given each question's pokes."""
+        ...
+
+    def sample_flow(
+        self, asks: Sequence[Ask], num_sequential: int, sampling: Sampling
+    ) -> Float[Tensor, "ask 2 size size"]:
+        """One possible flow field for each question: `num_sequential` patches drawn one after
+        another, the rest in parallel.
+        """
         ...

@@ -1,14 +1,17 @@
-"""The prefix world model at work: look once, then answer pokes in batches of fixed shape.
+"""The prefix world model at work: look once, then answer pokes of many pictures in batches.
 
-Questions are asked in batches of `QUESTIONS_AT_ONCE`, the last one filled up, beside others that
-need as much room for what they reveal: so what is computed for a question never depends on its
-neighbours, to the last bit. Softmax and expectation are float32 whatever the network's precision.
+Questions travel in packs: `BatchShape.questions` about one picture, the last pack filled up, beside
+others that need as much room for what they reveal; `BatchShape.pictures` packs pass the network
+together (see `packs.py`). On the CPU that is one pack: what is computed there for a question has
+one shape whatever its neighbours, so its answer is the same to the last bit. Softmax and
+expectation are float32 whatever the network's precision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import torch
 from einops import rearrange
@@ -18,23 +21,41 @@ from torch import Tensor
 from spelke.errors import BadCheckpoint, InvalidInput
 from spelke.geometry.grid import PatchGrid
 from spelke.models.local_quantizer import CODE_SIZE, LocalQuantizer
-from spelke.models.prefix import CAMERA_NUMBERS, Conditions, PrefixWorld
-from spelke.rollout.base import Query, Sampling
+from spelke.models.prefix import CAMERA_NUMBERS, Conditions, PrefixView, PrefixWorld
+from spelke.rollout.base import Ask, Glance, Sampling
 from spelke.rollout.expectation import code_entropy
 from spelke.rollout.order import random_order
+from spelke.rollout.packs import (
+    BatchShape,
+    batch_of,
+    batch_shape,
+    pack_questions,
+    room_for,
+    view_of,
+)
 from spelke.rollout.sampling import sample_tokens
-from spelke.runtime.device import DeviceChoice, choose_device
+from spelke.runtime.device import DeviceChoice, choose_device, free_bytes
 from spelke.runtime.seed import generator
 
 if TYPE_CHECKING:
     from spelke.weights.load import Checkpoint
 
-QUESTIONS_AT_ONCE = 8
-"""Questions of one forward pass: as many as there are directions in a round of probing."""
-CONDITION_STEP = 8
-"""Room for conditions grows in such steps."""
+CODES_AT_ONCE = 64
+"""Displacements that are written as codes together."""
 STILL_PX = 0.5
 """A code whose mean flow is shorter means that nothing moves."""
+
+NO_QUESTION = "there is no question to answer; give at least one"
+
+Known = dict[int, list[int]]
+"""Patches whose flow is revealed, and their codes."""
+
+
+@dataclass(frozen=True, eq=False)
+class PrefixGlance:
+    """What a `PrefixWorldModel` has understood of one image."""
+
+    view: PrefixView
 
 
 class PrefixWorldModel:
@@ -44,6 +65,7 @@ class PrefixWorldModel:
         network: the trained network.
         flow_quantizer: writes flow as the codes that the network speaks.
         choice: where and in which precision to compute; the best that is here if not given.
+        shape: how much is computed together; what fits the device if not given.
 
     Raises:
         BadCheckpoint: the parts do not fit each other, or the flow table was never filled.
@@ -54,6 +76,7 @@ class PrefixWorldModel:
         network: PrefixWorld,
         flow_quantizer: LocalQuantizer,
         choice: DeviceChoice | None = None,
+        shape: BatchShape | None = None,
     ) -> None:
         if flow_quantizer.config.vocab_size != network.config.num_codes:
             raise BadCheckpoint(
@@ -70,6 +93,8 @@ class PrefixWorldModel:
         self.flow_quantizer = flow_quantizer.to(self.choice.device).eval()
         self.size, self.patch_size = network.config.image_size, network.config.patch_size
         self.grid = PatchGrid((self.size, self.size), self.patch_size)
+        device = self.choice.device
+        self.shape = shape or batch_shape(network.config, device, free_bytes(device))
 
     @classmethod
     def from_checkpoint(
@@ -79,52 +104,53 @@ class PrefixWorldModel:
         networks = checkpoint.networks
         return cls(networks["network"], networks["flow_quantizer"], choice)  # type: ignore[arg-type]
 
-    def look(self, image: Float[Tensor, "3 size size"]) -> PrefixGlance:
-        """Encode one image in [0, 1], RGB.
+    @torch.no_grad()
+    def look(self, images: Float[Tensor, "image 3 size size"]) -> list[Glance]:
+        """Encode images in [0, 1], RGB.
 
         Raises:
-            InvalidInput: the image is not of the model's size.
+            InvalidInput: the images are not of the model's size.
         """
-        return PrefixGlance(self, image)
-
-
-class PrefixGlance:
-    """What a `PrefixWorldModel` has understood of one image; made by its `look`."""
-
-    def __init__(self, model: PrefixWorldModel, image: Float[Tensor, "3 size size"]) -> None:
-        self.model = model
-        with torch.no_grad(), model.choice.autocast():
-            self._view = model.network.look(image[None].to(model.choice.device))
+        glances: list[Glance] = []
+        for some in images.split(self.shape.pictures):
+            with self.choice.autocast():
+                view = self.network.look(some.to(self.choice.device))
+            glances += [PrefixGlance(view_of(view, number)) for number in range(len(some))]
+        return glances
 
     @torch.no_grad()
-    def motion_affordance(self, queries: Sequence[Query]) -> Float[Tensor, "query rows columns"]:
+    def motion_affordance(self, asks: Sequence[Ask]) -> Float[Tensor, "ask rows columns"]:
         """Probability, per patch, that something there moves: mean over its 4x4 cells."""
-        still = self.model.network.flow_table.mean((2, 3)).norm(dim=1) < STILL_PX
-
-        def moves(logits: Tensor) -> Tensor:
-            return 1 - logits.softmax(3)[..., still].sum(3).mean(2)
-
-        return self._maps(queries, moves)
+        still = self.network.flow_table.mean((2, 3)).norm(dim=1) < STILL_PX
+        return self._maps(asks, lambda logits: 1 - logits.softmax(3)[..., still].sum(3).mean(2))
 
     @torch.no_grad()
-    def entropy(self, queries: Sequence[Query]) -> Float[Tensor, "query rows columns"]:
+    def entropy(self, asks: Sequence[Ask]) -> Float[Tensor, "ask rows columns"]:
         """Entropy of the flow code in nats, per patch: mean over its 4x4 cells."""
-        return self._maps(queries, lambda logits: code_entropy(logits).mean(2))
+        return self._maps(asks, lambda logits: code_entropy(logits).mean(2))
 
     @torch.no_grad()
-    def expected_displacement(self, queries: Sequence[Query]) -> Float[Tensor, "query 2 size size"]:
-        """Mean predicted flow in pixels given each query's pokes, at full resolution."""
-        table = self.model.network.flow_table.flatten(1)
-        return self._to_image(self._reduced(queries, lambda logits: logits.softmax(3) @ table))
+    def expected_displacement(self, asks: Sequence[Ask]) -> Float[Tensor, "ask 2 size size"]:
+        """Mean predicted flow in pixels given each question's pokes, at full resolution."""
+        table = self.network.flow_table.flatten(1)
+        side, slots = self.grid.rows, self.network.config.slots_per_side
+
+        def mean_flow(logits: Tensor) -> Tensor:
+            return rearrange(
+                logits.softmax(3) @ table, "q (r c) (i j) (d y x) -> q d (r i y) (c j x)",
+                r=side, c=side, i=slots, j=slots, d=2, y=CODE_SIZE, x=CODE_SIZE,
+            )  # fmt: skip
+
+        return self._reduced(asks, self._all_known(asks), None, mean_flow).cpu()
 
     @torch.no_grad()
     def sample_flow(
-        self, queries: Sequence[Query], num_sequential: int, sampling: Sampling
-    ) -> Float[Tensor, "query 2 size size"]:
-        """One possible flow field in pixels for each query.
+        self, asks: Sequence[Ask], num_sequential: int, sampling: Sampling
+    ) -> Float[Tensor, "ask 2 size size"]:
+        """One possible flow field in pixels for each question.
 
         Args:
-            queries: the questions; a query's seed decides what is drawn for it.
+            asks: the questions; a query's seed decides what is drawn for it.
             num_sequential: patches drawn one after another, each revealed to all that follow; the
                 rest takes its likeliest codes at once.
             sampling: how the sequential part draws.
@@ -134,99 +160,124 @@ class PrefixGlance:
         """
         if num_sequential < 0:
             raise InvalidInput(f"num_sequential must not be negative, got {num_sequential}")
-        fields = [self._sample_one(query, num_sequential, sampling) for query in queries]
-        return torch.cat(fields)
+        if not asks:
+            raise InvalidInput(NO_QUESTION)
+        known = self._all_known(asks)
+        drawn = [generator(ask.query.seed) for ask in asks]
+        orders = []
+        for entries, source in zip(known, drawn, strict=True):
+            order = random_order(self.network.config.num_patches, source).tolist()
+            orders.append([patch for patch in order if patch not in entries][:num_sequential])
+        for step in range(max(map(len, orders))):
+            rows = [row for row, order in enumerate(orders) if step < len(order)]
+            asked = torch.tensor([[orders[row][step]] for row in rows])
+            some = [known[row] for row in rows]
+            logits = self._reduced([asks[row] for row in rows], some, asked, _as_it_is).cpu()
+            for row, patch, one in zip(rows, asked.flatten().tolist(), logits[:, 0], strict=True):
+                codes = sample_tokens(one, sampling, [drawn[row]] * len(one))
+                known[row][patch] = codes.tolist()
+        codes = self._reduced(asks, known, None, lambda logits: logits.argmax(3))
+        return torch.cat([self._decoded(*one) for one in zip(codes, known, strict=True)])
 
-    def _sample_one(self, query: Query, num_sequential: int, sampling: Sampling) -> Tensor:
-        """Questions differ in what they have revealed, so each runs alone."""
-        network = self.model.network
-        known = self._revealed(query)
-        drawn = generator(query.seed)
-        order = random_order(network.config.num_patches, drawn).tolist()
-        for patch in [p for p in order if p not in known][:num_sequential]:
-            logits = self._ask([known], torch.tensor([[patch]]))[0, 0]
-            codes = sample_tokens(logits.cpu(), sampling, [drawn] * len(logits))
-            known[patch] = codes.tolist()
-        codes = self._ask([known], None)[0].argmax(2)  # (patch, slot)
+    def _decoded(self, codes: Int[Tensor, "patch slot"], known: Known) -> Tensor:
+        """The flow field (1, 2, size, size) of codes, in which what is known takes its place."""
         for patch, values in known.items():
             codes[patch] = torch.tensor(values, device=codes.device)
-        side, slots = network.config.patches_per_side, network.config.slots_per_side
+        side, slots = self.grid.rows, self.network.config.slots_per_side
         grid = rearrange(codes, "(r c) (i j) -> 1 (r i) (c j)", r=side, c=side, i=slots, j=slots)
-        quantizer = self.model.flow_quantizer
-        return quantizer.denormalise(quantizer.decode(grid)).cpu()
+        return self.flow_quantizer.denormalise(self.flow_quantizer.decode(grid)).cpu()
 
     def _maps(
-        self, queries: Sequence[Query], reduce: Callable[[Tensor], Tensor]
-    ) -> Float[Tensor, "query rows columns"]:
+        self, asks: Sequence[Ask], reduce: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "ask rows columns"]:
         """A number for each patch from its logits (question, patch, slot, code)."""
-        values = self._reduced(queries, reduce)
-        return rearrange(values, "q (r c) -> q r c", c=self.model.grid.columns)
+        values = self._reduced(asks, self._all_known(asks), None, reduce).cpu()
+        return rearrange(values, "q (r c) -> q r c", c=self.grid.columns)
 
-    def _to_image(self, cells: Float[Tensor, "query patch slot values"]) -> Tensor:
-        side, slots = self.model.grid.rows, self.model.network.config.slots_per_side
-        return rearrange(
-            cells, "q (r c) (i j) (d y x) -> q d (r i y) (c j x)",
-            r=side, c=side, i=slots, j=slots, d=2, y=CODE_SIZE, x=CODE_SIZE,
-        )  # fmt: skip
+    def _reduced(
+        self,
+        asks: Sequence[Ask],
+        known: Sequence[Known],
+        patches: Int[Tensor, "ask pointer"] | None,
+        reduce: Callable[[Tensor], Tensor],
+    ) -> Tensor:
+        """What `reduce` makes of the logits (question, patch, slot, code), in the order of `asks`.
 
-    def _reduced(self, queries: Sequence[Query], reduce: Callable[[Tensor], Tensor]) -> Tensor:
-        """What `reduce` makes of the logits of all patches, in the order of `queries`.
-
-        Questions are asked together only with others that need as much room, in batches of one
-        size, so that a neighbour cannot change the shape of what is computed.
+        Args:
+            asks: whose glances are read.
+            known: what each question reveals.
+            patches: that each question asks about; None: all.
+            reduce: is given whole packs, on the device.
         """
-        if not queries:
-            raise InvalidInput("there is no query to answer; give at least one")
-        known = [self._revealed(query) for query in queries]
-        by_room: dict[int, list[int]] = {}
-        for row, entries in enumerate(known):
-            by_room.setdefault(_room(len(entries)), []).append(row)
-        answers: list[Tensor] = [torch.empty(0)] * len(known)
-        for rows in by_room.values():
-            for first in range(0, len(rows), QUESTIONS_AT_ONCE):
-                some = rows[first : first + QUESTIONS_AT_ONCE]
-                filled = some + some[-1:] * (QUESTIONS_AT_ONCE - len(some))
-                reduced = reduce(self._ask([known[row] for row in filled], None)).cpu()
-                for row, answer in zip(some, reduced, strict=False):
-                    answers[row] = answer
-        return torch.stack(answers)
+        answers: Tensor | None = None
+        views = [cast(PrefixGlance, ask.glance).view for ask in asks]
+        for packs in pack_questions(views, [len(entries) for entries in known], self.shape):
+            filled = [row for pack in packs for row in pack.rows]
+            conditions = self._conditions([known[row] for row in filled])
+            if patches is None:
+                pointers = torch.arange(self.network.config.num_patches).expand(len(filled), -1)
+            else:
+                pointers = patches[filled]
+            reduced = reduce(self._ask([pack.view for pack in packs], conditions, pointers))
+            if answers is None:
+                answers = reduced.new_empty(len(asks), *reduced.shape[1:])
+            places = {row: place for place, row in reversed(list(enumerate(filled)))}
+            answers[list(places)] = reduced[list(places.values())]
+        if answers is None:
+            raise InvalidInput(NO_QUESTION)
+        return answers
 
-    def _revealed(self, query: Query) -> dict[int, list[int]]:
-        """Patch to codes; the later of two pokes in one patch wins."""
-        if not query.pokes:
-            return {}
-        quantizer, slots = self.model.flow_quantizer, self.model.network.config.num_slots
-        moved = torch.tensor([poke.displacement for poke in query.pokes])
-        codes = uniform_codes(quantizer, moved.to(self.model.choice.device)).tolist()
-        patches = [self.model.grid.index_of(poke.point) for poke in query.pokes]
-        return {patch: [code] * slots for patch, code in zip(patches, codes, strict=True)}
+    def _all_known(self, asks: Sequence[Ask]) -> list[Known]:
+        """What the pokes of each question reveal; the later of two in one patch wins."""
+        pokes = [poke for ask in asks for poke in ask.query.pokes]
+        codes = iter(self._codes([poke.displacement for poke in pokes]))
+        slots = self.network.config.num_slots
+        return [
+            {self.grid.index_of(poke.point): [next(codes)] * slots for poke in ask.query.pokes}
+            for ask in asks
+        ]
+
+    def _codes(self, displacements: Sequence[tuple[float, float]]) -> list[int]:
+        """Codes of uniform motion, in batches of one size."""
+        codes: list[int] = []
+        for first in range(0, len(displacements), CODES_AT_ONCE):
+            some = torch.zeros(CODES_AT_ONCE, 2)
+            moved = torch.tensor(displacements[first : first + CODES_AT_ONCE])
+            some[: len(moved)] = moved
+            found = uniform_codes(self.flow_quantizer, some.to(self.choice.device))
+            codes += found[: len(moved)].tolist()
+        return codes
+
+    def _conditions(self, known: Sequence[Known]) -> Conditions:
+        """What whole packs of questions reveal, (pack, question, …)."""
+        room, slots = room_for(max(map(len, known))), self.network.config.num_slots
+        missing = [room - len(entries) for entries in known]
+        rows = list(zip(known, missing, strict=True))
+        parts = (
+            torch.zeros(len(known), CAMERA_NUMBERS),
+            torch.tensor([[*entries, *[0] * empty] for entries, empty in rows]),
+            torch.tensor([[*entries.values(), *[[0] * slots] * empty] for entries, empty in rows]),
+            torch.tensor([[True] * len(entries) + [False] * empty for entries, empty in rows]),
+        )
+        return Conditions(
+            *(
+                part.unflatten(0, (-1, self.shape.questions)).to(self.choice.device)
+                for part in parts
+            )
+        )
 
     def _ask(
-        self, known: Sequence[dict[int, list[int]]], patches: Tensor | None
+        self, views: Sequence[PrefixView], conditions: Conditions, patches: Tensor
     ) -> Float[Tensor, "question pointer slot code"]:
-        """Float32 logits of `patches`, or of all, given what each question has revealed."""
-        device, config = self.model.choice.device, self.model.network.config
-        shape = (1, len(known), _room(max(map(len, known))))
-        revealed = torch.zeros(shape, dtype=torch.long)
-        codes = torch.zeros(*shape, config.num_slots, dtype=torch.long)
-        valid = torch.zeros(shape, dtype=torch.bool)
-        for row, entries in enumerate(known):
-            for place, (patch, values) in enumerate(entries.items()):
-                revealed[0, row, place] = patch
-                codes[0, row, place] = torch.tensor(values)
-                valid[0, row, place] = True
-        still = torch.zeros(1, len(known), CAMERA_NUMBERS)
-        conditions = Conditions(*(x.to(device) for x in (still, revealed, codes, valid)))
-        if patches is None:
-            patches = torch.arange(config.num_patches).expand(len(known), -1)
-        with self.model.choice.autocast():
-            logits = self.model.network.ask(self._view, conditions, patches[None].to(device))
-        return logits[0].float()
+        """Float32 logits of packs of questions, one pack about each view."""
+        patches = patches.unflatten(0, (-1, self.shape.questions)).to(self.choice.device)
+        with self.choice.autocast():
+            logits = self.network.ask(batch_of(views), conditions, patches)
+        return logits.flatten(0, 1).float()
 
 
-def _room(num_revealed: int) -> int:
-    """Places set aside for so many revealed patches."""
-    return CONDITION_STEP * max(1, -(-num_revealed // CONDITION_STEP))
+def _as_it_is(logits: Tensor) -> Tensor:
+    return logits
 
 
 @torch.no_grad()

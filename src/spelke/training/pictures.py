@@ -12,7 +12,7 @@ from torch import Tensor
 
 from spelke.flow.colors import flow_to_image
 from spelke.geometry.grid import PatchGrid
-from spelke.rollout.base import Query, WorldModel
+from spelke.rollout.base import Ask, Query, WorldModel
 from spelke.runtime.files import atomic_write
 from spelke.training.questions import QUESTION_KINDS
 from spelke.training.world import WorldBatch
@@ -51,7 +51,8 @@ def draw_answers(model: WorldModel, batch: WorldBatch, rows: int = 6) -> Sheet |
     for picture, question in _poke_questions(batch)[:rows]:
         image = batch.image[picture].float() / 255
         pokes = revealed_pokes(batch, picture, question, model.patch_size)
-        predicted = model.look(image).expected_displacement([Query(pokes)])[0].numpy()
+        (glance,) = model.look(image[None])
+        predicted = model.expected_displacement([Ask(glance, Query(pokes))])[0].numpy()
         true = batch.flow[picture, question].float().numpy()
         longest = max(1.0, _longest(true))
         panels += [
