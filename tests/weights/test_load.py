@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from spelke.errors import BadCheckpoint, MissingData, Unavailable, UnknownName
 from spelke.weights import load
 from spelke.weights.checkpoint_files import checksum
-from spelke.weights.load import _empty
+from spelke.weights.fit import empty_network
 
 
 def change_config(folder, change):
@@ -53,10 +53,14 @@ def test_loading_leaves_the_random_state_alone(folder):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_weights_are_cast_when_asked_and_integers_are_not(folder):
+def test_weights_are_cast_when_asked_and_quantizers_are_not(folder):
     checkpoint = load(folder, dtype=torch.bfloat16)
-    kinds = {value.dtype for value in checkpoint.networks["rgb_quantizer"].state_dict().values()}
-    assert kinds == {torch.bfloat16, torch.int64}
+    kinds = {
+        name: {value.dtype for value in network.state_dict().values()}
+        for name, network in checkpoint.networks.items()
+    }
+    assert kinds["network"] == {torch.bfloat16}
+    assert kinds["rgb_quantizer"] == kinds["flow_quantizer"] == {torch.float32, torch.int64}
 
 
 def test_a_buffer_that_is_not_saved_is_computed_again():
@@ -66,7 +70,7 @@ def test_a_buffer_that_is_not_saved_is_computed_again():
             self.weight = torch.nn.Parameter(torch.zeros(config))
             self.register_buffer("order", torch.arange(config), persistent=False)
 
-    assert _empty(Counting, 3).order.tolist() == [0, 1, 2]
+    assert empty_network(Counting, 3).order.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +186,7 @@ def test_a_mistyped_name_gets_the_nearest():
 
 
 def test_a_published_model_says_what_it_needs():
-    with pytest.raises(Unavailable, match=r"SpelkeNet1B\.pt.*converted"):
+    with pytest.raises(Unavailable, match=r"weights fetch spelkenet-1b.*SpelkeNet1B\.pt.*weights convert"):
         load("spelkenet-1b")
 
 

@@ -84,7 +84,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(folder, networks, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     # The function hides the module of the same name.
-    monkeypatch.setattr(import_module("spelke.weights.save"), "save_file", full)
+    monkeypatch.setattr(import_module("spelke.weights.save"), "write_tensors", full)
     before = json.loads((folder / "config.json").read_text())
     with pytest.raises(Unavailable, match="no space left"):
         save(folder, "lras", networks, card="")

@@ -7,7 +7,7 @@ import pytest
 from spelke.errors import UnknownName
 from spelke.weights import table
 from spelke.weights.architectures import ARCHITECTURES
-from spelke.weights.table import DEFAULT_MODEL, MODELS, find_model, shipped_folder, shipped_names
+from spelke.weights.table import DEFAULT_MODEL, MODELS, find_model, named_folder, shipped_names
 
 
 def test_every_record_is_complete():
@@ -27,7 +27,7 @@ def test_the_default_ships():
 def test_published_models_are_at_a_public_address_and_nowhere_here():
     for name in ("spelkenet-1b", "spelkenet-7b"):
         assert MODELS[name].where.startswith("https://")
-        assert MODELS[name].folder is None
+        assert not MODELS[name].folder.is_relative_to(table.CHECKPOINTS)
 
 
 def test_names_are_exact():
@@ -40,4 +40,4 @@ def test_names_are_exact():
 def test_a_shipped_model_that_is_not_there_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(table, "CHECKPOINTS", tmp_path)
     with pytest.raises(table.Unavailable, match="install Spelke again"):
-        shipped_folder("spelke-tiny")
+        named_folder("spelke-tiny")

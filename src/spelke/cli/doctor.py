@@ -134,11 +134,12 @@ def _egl_remedy() -> str:
 
 def _checkpoints() -> Iterator[Finding]:
     from spelke.weights.checkpoint_files import check_integrity, read_config
-    from spelke.weights.table import shipped_folder, shipped_names
+    from spelke.weights.shards import WEIGHTS
+    from spelke.weights.table import named_folder, shipped_names
 
     for name in shipped_names():
         try:
-            folder = shipped_folder(name)
+            folder = named_folder(name)
             config = read_config(folder)
             check_integrity(folder, config.sha256)
         except SpelkeError as error:
@@ -146,7 +147,7 @@ def _checkpoints() -> Iterator[Finding]:
                 f"model {name}", "fault", str(error), "pip install --force-reinstall spelke"
             )
         else:
-            yield Finding(f"model {name}", "ok", f"intact, sha256 {config.sha256[:12]}…")
+            yield Finding(f"model {name}", "ok", f"intact, sha256 {config.sha256[WEIGHTS][:12]}…")
 
 
 def _memory() -> Iterator[Finding]:

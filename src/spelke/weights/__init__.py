@@ -1,6 +1,7 @@
 """Names to trained models, and the checkpoints that ship.
 
-A checkpoint is a folder: `config.json`, `model.safetensors` and `card.md`.
+A checkpoint is a folder: `config.json`, `model.safetensors` (several of them for a large model) and
+`card.md`. Published `.pt` files become one by `fetch` and `convert`.
 """
 
 from spelke.weights.load import Checkpoint, load

@@ -56,6 +56,9 @@ ARCHITECTURES: dict[str, tuple[Part, ...]] = {
 }
 """Architecture names to their parts."""
 
+WITH_FLOW_TABLE = ("lras",)
+"""Architectures whose checkpoints may bring what each flow code means (see `flow_table.py`)."""
+
 
 def parts_of(architecture: object, where: str) -> tuple[Part, ...]:
     """The parts of an architecture that a file names.

@@ -13,20 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from spelke.errors import BadCheckpoint
+from spelke.tokens.flow_table import FlowTable
+from spelke.tokens.layout import CODE_SIZE
 from spelke.weights.checkpoint_files import (
-    WEIGHTS,
+    CONFIG,
     CheckpointConfig,
     check_integrity,
     read_config,
 )
-from spelke.weights.table import MODELS, find_model, shipped_folder
+from spelke.weights.fit import TensorKind, empty_network, kind_of, list_faults
+from spelke.weights.shards import read_kinds, read_tensors
+from spelke.weights.table import MODELS, find_model, named_folder
 
-_SHOWN = 5
-"""Names in a message before it says how many more there are."""
+FLOW_CODES, FLOW = "flow_table.codes", "flow_table.flow"
+"""Keys of the table of flow codes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +45,7 @@ class Checkpoint:
         configs: part name to its configuration.
         settings: for whoever asks the model; free JSON.
         training: data, steps, versions; free JSON.
+        flow_table: what each flow code means, where the checkpoint says it.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Checkpoint:
     configs: Mapping[str, Any]
     settings: Mapping[str, Any]
     training: Mapping[str, Any]
+    flow_table: FlowTable | None = None
 
     @property
     def network(self) -> nn.Module:
@@ -74,19 +79,32 @@ def load(
         name: a name of `spelke weights list`, or a folder that `save` wrote. A name of the table
             wins over a folder that is called the same; write `./name` for that.
         device: where the weights go.
-        dtype: of the weights in memory, whatever the file holds.
+        dtype: of the main network's weights in memory, whatever the file holds. Quantizers are
+            float32: rounding them would change what their codes mean.
 
     Raises:
         UnknownName: neither a model nor a folder is called so.
         MissingData: the folder is absent or is no checkpoint.
-        Unavailable: the model is published but has to be converted first.
+        Unavailable: the model is published but was not fetched and converted here.
         BadCheckpoint: the files are corrupt, of another architecture, or do not fit together.
     """
     folder = find_folder(name)
     config = read_config(folder)
     check_integrity(folder, config.sha256)
-    tensors = _read_tensors(folder / WEIGHTS, torch.device(device))
-    networks = _build(config, tensors, dtype, folder / WEIGHTS)
+    networks = {
+        part.name: empty_network(part.network_class(), config.configs[part.name])
+        for part in config.parts
+    }
+    files = [folder / name for name in config.sha256]
+    _check_fit(folder, networks, config, read_kinds(files))
+    tensors = {
+        # Cast one by one, so that memory never holds both forms of a large network.
+        key: _cast(key, value, dtype)
+        for key, value in read_tensors(files, torch.device(device))
+    }
+    for name, network in networks.items():
+        _fill(network, {key: tensors[f"{name}.{key}"] for key in network.state_dict()})
+    table = FlowTable(tensors[FLOW_CODES], tensors[FLOW]) if config.flow_entries else None
     return Checkpoint(
         folder.name,
         folder,
@@ -95,13 +113,14 @@ def load(
         config.configs,
         config.settings,
         config.training,
+        table,
     )
 
 
 def find_folder(name: str | os.PathLike[str]) -> Path:
     """The checkpoint folder that a name or path means (see `load` for what it raises)."""
     if isinstance(name, str) and name in MODELS:
-        return shipped_folder(name)
+        return named_folder(name)
     path = Path(name).expanduser()
     # A bare word that is no folder is a mistyped name, not a mistyped path.
     if path.is_dir() or isinstance(name, os.PathLike) or len(path.parts) != 1:
@@ -110,80 +129,38 @@ def find_folder(name: str | os.PathLike[str]) -> Path:
     raise AssertionError("find_model refuses what the table does not hold")
 
 
-def _read_tensors(path: Path, device: torch.device) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise BadCheckpoint(
-            f"{path} cannot be read as safetensors ({error}): it is corrupt, truncated or of "
-            "another format; copy the checkpoint again from its source"
-        ) from error
-
-
-def _build(
-    config: CheckpointConfig, tensors: dict[str, Tensor], dtype: torch.dtype, path: Path
-) -> dict[str, nn.Module]:
-    networks = {
-        part.name: _empty(part.network_class(), config.configs[part.name]) for part in config.parts
-    }
+def _check_fit(
+    folder: Path,
+    networks: Mapping[str, nn.Module],
+    config: CheckpointConfig,
+    found: Mapping[str, TensorKind],
+) -> None:
     expected = {
-        f"{name}.{key}": value
+        f"{name}.{key}": kind_of(value)
         for name, network in networks.items()
         for key, value in network.state_dict().items()
     }
-    _check_fit(expected, tensors, path)
-    for name, network in networks.items():
-        state = {key: _cast(tensors[f"{name}.{key}"], dtype) for key in network.state_dict()}
-        network.load_state_dict(state, assign=True)
-        network.to(device=next(iter(state.values())).device)
-        network.eval().requires_grad_(False)
-    return networks
-
-
-def _empty(cls: type[nn.Module], config: Any) -> nn.Module:
-    """A network whose tensors are about to be replaced, without memory for them where possible."""
-    # Drawing initial weights must not move the caller's random state.
-    with torch.random.fork_rng(devices=[]):
-        with torch.device("meta"):
-            network = cls(config)
-        # Buffers that are not saved are computed by the constructor, so they must be real.
-        if {name for name, _ in network.named_buffers()} <= set(network.state_dict()):
-            return network
-        return cls(config)
-
-
-def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor
-
-
-def _check_fit(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
-    missing = [key for key in expected if key not in found]
-    surplus = [key for key in found if key not in expected]
-    shapes = [
-        f"{key} is {tuple(found[key].shape)} instead of {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in found and found[key].shape != value.shape
-    ]
-    kinds = [
-        f"{key} is {found[key].dtype} instead of {value.dtype}"
-        for key, value in expected.items()
-        if key in found and found[key].is_floating_point() != value.is_floating_point()
-    ]
-    groups = (
-        ("missing", missing),
-        ("unexpected", surplus),
-        ("of another shape", shapes),
-        ("of another kind", kinds),
-    )
-    faults = [f"{_listed(names)} {title}" for title, names in groups if names]
+    if config.flow_entries:
+        expected[FLOW_CODES] = TensorKind((config.flow_entries,), torch.int64)
+        shape = (config.flow_entries, 2, CODE_SIZE, CODE_SIZE)
+        expected[FLOW] = TensorKind(shape, torch.float32)
+    faults = list_faults(expected, found)
     if faults:
+        files = ", ".join(config.sha256)
         raise BadCheckpoint(
-            f"{path} does not fit the networks that config.json describes: {'; '.join(faults)}. "
-            "The two files belong to different checkpoints; copy both from the same source"
+            f"{files} in {folder} does not fit the networks that {CONFIG} describes: {faults}. "
+            "The files belong to different checkpoints; copy all from the same source"
         )
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"
+def _cast(key: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    return tensor.to(dtype if key.startswith("network.") else torch.float32)
+
+
+def _fill(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Give an empty network its tensors, where those are, ready for use."""
+    network.load_state_dict(state, assign=True)
+    network.to(device=next(iter(state.values())).device)
+    network.eval().requires_grad_(False)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from spelke.errors import InvalidInput
-from spelke.runtime.files import raise_if_unwritable
 from spelke.weights.architectures import Part, parts_of
-from spelke.weights.checkpoint_files import CARD, CONFIG, SCHEMA, WEIGHTS, checksum
+from spelke.weights.checkpoint_files import CARD, CONFIG, SCHEMA, CheckpointConfig
+from spelke.weights.folders import new_folder
 from spelke.weights.schema import to_plain
+from spelke.weights.shards import WEIGHTS, write_tensors
 
 
 def save(
@@ -50,36 +48,45 @@ def save(
         InvalidInput: parts are missing or unknown, or the folder holds something else.
         Unavailable: the disk is full, or the folder may not be written to.
     """
-    target = Path(folder).expanduser().resolve()
     parts = _chosen_parts(architecture, networks)
-    _check_target(target)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        draft.mkdir(parents=True)
-        tensors = {
-            f"{part.name}.{key}": _to_file(value, dtype if part.name == "network" else None)
-            for part in parts
-            for key, value in networks[part.name].state_dict().items()
-        }
-        save_file(tensors, draft / WEIGHTS, metadata={"format": "pt"})
-        config = {
-            "schema": SCHEMA,
-            "architecture": architecture,
-            "sha256": checksum(draft / WEIGHTS),
-            **{part.name: to_plain(networks[part.name].config) for part in parts},
-            "settings": dict(settings or {}),
-            "training": dict(training or {}),
-        }
-        text = json.dumps(config, indent=2, allow_nan=False) + "\n"
-        (draft / CONFIG).write_text(text, encoding="utf-8")
-        (draft / CARD).write_text(card.rstrip() + "\n", encoding="utf-8")
-        _replace_folder(draft, target)
-    except Exception as error:
-        raise_if_unwritable(error, target)
-        raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return target
+    tensors = {
+        f"{part.name}.{key}": value
+        for part in parts
+        for key, value in networks[part.name].state_dict().items()
+    }
+    narrowed = {
+        key: dtype
+        for key, value in tensors.items()
+        if dtype is not None and key.startswith("network.") and value.is_floating_point()
+    }
+    with new_folder(folder) as draft:
+        sha256 = write_tensors(draft, tensors, narrowed)
+        configs = {part.name: networks[part.name].config for part in parts}
+        write_words(
+            draft,
+            CheckpointConfig(
+                architecture, configs, sha256, None, dict(settings or {}), dict(training or {})
+            ),
+            card,
+        )
+    return Path(folder).expanduser().resolve()
+
+
+def write_words(folder: Path, config: CheckpointConfig, card: str) -> None:
+    """Write what a checkpoint holds besides its tensors: `config.json` and the card."""
+    alone = list(config.sha256) == [WEIGHTS]
+    values = {
+        "schema": SCHEMA,
+        "architecture": config.architecture,
+        "sha256": config.sha256[WEIGHTS] if alone else config.sha256,
+        **{name: to_plain(part) for name, part in config.configs.items()},
+        **({"flow_table": {"entries": config.flow_entries}} if config.flow_entries else {}),
+        "settings": config.settings,
+        "training": config.training,
+    }
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    (folder / CARD).write_text(card.rstrip() + "\n", encoding="utf-8")
 
 
 def _chosen_parts(architecture: str, networks: Mapping[str, nn.Module]) -> list[Part]:
@@ -100,36 +107,3 @@ def _chosen_parts(architecture: str, networks: Mapping[str, nn.Module]) -> list[
                 f"{part.network_class().__name__}, got a {type(networks[part.name]).__name__}"
             )
     return [part for part in parts if part.name in networks]
-
-
-def _check_target(target: Path) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise InvalidInput(f"cannot write a checkpoint to {target}: there is a file of that name")
-    others = {path.name for path in target.iterdir()} - {CONFIG, WEIGHTS, CARD}
-    if others:
-        raise InvalidInput(
-            f"{target} holds {', '.join(sorted(others)[:3])}, which would be lost; name an empty "
-            "or new folder"
-        )
-
-
-def _to_file(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    if dtype is not None and tensor.is_floating_point():
-        tensor = tensor.to(dtype)
-    return tensor.detach().cpu().contiguous().clone()
-
-
-def _replace_folder(draft: Path, target: Path) -> None:
-    """Put `draft` in the place of `target`; a folder cannot be replaced in one step."""
-    old = draft.with_suffix(".old")
-    if target.exists():
-        target.rename(old)
-    try:
-        draft.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

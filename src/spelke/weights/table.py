@@ -1,6 +1,7 @@
 """The models that have a name: what ships, and what others have published.
 
-Data only. Scores, steps and limits of the shipped models stand in their `card.md`.
+Data only; converted models lie where `home.py` says. Scores, steps and limits of the shipped models
+stand in their `card.md`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from spelke.errors import Unavailable, UnknownName
+from spelke.weights.home import model_folder
 from spelke.weights.nearest import did_you_mean
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
@@ -30,7 +32,7 @@ class ModelRecord:
     """Folder inside the package, or public address."""
     files: tuple[str, ...]
     sha256: tuple[str, ...] = ()
-    """Of `files`, where it is known; a shipped checkpoint carries it in its own `config.json`."""
+    """Of each of `files`, "" where it is not known; a checkpoint carries its own."""
     licence: str
     num_parameters: int | None = None
     """Of the world model without its quantizers, where it is not read from the checkpoint."""
@@ -41,13 +43,14 @@ class ModelRecord:
     """Side of the square picture that it takes, in pixels, where `config.json` does not say it."""
 
     @property
-    def folder(self) -> Path | None:
-        """Where a shipped checkpoint is; None for a published one."""
-        return CHECKPOINTS / self.where if self.status == "shipped" else None
+    def folder(self) -> Path:
+        """Where its checkpoint is; for a published model, where its converted form belongs."""
+        return CHECKPOINTS / self.where if self.status == "shipped" else model_folder(self.name)
 
 
 _PAPER = "Venkatesh et al. 2025, Discovering and using Spelke segments, arXiv 2507.16038"
 _BUCKET = "https://storage.googleapis.com/stanford_neuroai_models/SpelkeNet/models/"
+_SHARED = ("rgb_quantizer.pt", "flow_quantizer.pt", "flow_token_to_flow_vector_mapping.pt")
 _FILES = ("config.json", "model.safetensors", "card.md")
 
 MODELS: dict[str, ModelRecord] = {
@@ -79,7 +82,7 @@ MODELS: dict[str, ModelRecord] = {
             architecture="lras",
             status="published",
             where=_BUCKET,
-            files=("SpelkeNet1B.pt", "flow_quantizer.pt", "rgb_quantizer.pt"),
+            files=("SpelkeNet1B.pt", *_SHARED),
             licence="MIT (as the repository that publishes it)",
             num_parameters=1_022_500_000,
             size_mb=4408,
@@ -92,7 +95,7 @@ MODELS: dict[str, ModelRecord] = {
             architecture="lras",
             status="published",
             where=_BUCKET,
-            files=("SpelkeNet7B.pt", "flow_quantizer.pt", "rgb_quantizer.pt"),
+            files=("SpelkeNet7B.pt", *_SHARED),
             licence="MIT (as the repository that publishes it)",
             num_parameters=7_449_400_000,
             size_mb=30_116,
@@ -120,25 +123,26 @@ def find_model(name: str) -> ModelRecord:
     )
 
 
-def shipped_folder(name: str) -> Path:
-    """The folder of a model that ships.
+def named_folder(name: str) -> Path:
+    """The folder of a model that is ready for use.
 
     Raises:
         UnknownName: no model has this name.
-        Unavailable: it does not ship, or is missing from this installation.
+        Unavailable: it is missing from this installation, or was not converted here yet.
     """
     record = find_model(name)
-    if record.folder is None:
-        raise Unavailable(
-            f"{name} is published as {', '.join(record.files)} at {record.where} and must be "
-            "converted before use, which this version cannot do yet; use "
-            f"{' or '.join(shipped_names())}"
-        )
-    if not record.folder.is_dir():
+    if record.folder.is_dir():
+        return record.folder
+    if record.status == "shipped":
         raise Unavailable(
             f"{name} should be in {record.folder} but is not there; install Spelke again"
         )
-    return record.folder
+    raise Unavailable(
+        f"{name} is published ({record.size_mb or 0:,.0f} MB) and must be fetched and converted "
+        f"once: `spelke weights fetch {name}`. Or download {', '.join(record.files)} from "
+        f"{record.where} into a folder DIR and run `spelke weights convert DIR`. "
+        f"{' and '.join(shipped_names())} are ready now"
+    )
 
 
 def shipped_names() -> list[str]:
