@@ -12,6 +12,7 @@ from spelke.rollout.base import Sampling
 from spelke.rollout.sampling import (
     keep_top_k,
     keep_top_p,
+    look_up,
     sample_tokens,
     spend_draw,
     token_probabilities,
@@ -87,25 +88,73 @@ def test_top_p_keeps_the_least_number_of_tokens_that_reach_p(values, p):
     assert kept.sum() >= min(p, 1 - 1e-5) - 1e-5
 
 
-def test_a_draw_depends_on_its_own_generator_and_not_on_its_neighbours():
-    logits = torch.randn(6, 40, generator=torch.Generator().manual_seed(0))
-    together = sample_tokens(logits, Sampling(1.0), _generators(6))
+EVERY_WAY = [
+    (Sampling(1.0), False),
+    (Sampling(1.0, 7), False),
+    (Sampling(1.0, 7, 0.8), False),
+    (Sampling(1.0, None, 0.8), False),
+    (Sampling(1.0), True),
+]
+
+
+@pytest.mark.parametrize(("sampling", "multinomial"), EVERY_WAY)
+def test_a_draw_depends_on_its_own_generator_and_not_on_its_neighbours(sampling, multinomial):
+    logits = torch.randn(6, 400, generator=torch.Generator().manual_seed(0))
+    together = sample_tokens(logits, sampling, _generators(6), multinomial=multinomial)
     alone = [
-        sample_tokens(logits[row : row + 1], Sampling(1.0), _generators(6)[row : row + 1])
+        sample_tokens(
+            logits[row : row + 1],
+            sampling,
+            _generators(6)[row : row + 1],
+            multinomial=multinomial,
+        )
         for row in range(6)
     ]
     assert torch.equal(together, torch.cat(alone))
 
 
-def test_draws_follow_the_distribution():
-    logits = torch.tensor([0.0, 1.0, 2.0]).expand(4000, 3)
-    draws = sample_tokens(logits, Sampling(1.0), [torch.Generator().manual_seed(1)] * 4000)
-    frequency = torch.bincount(draws, minlength=3) / 4000
-    assert (frequency - logits[0].softmax(0)).abs().max() < 0.03
+@pytest.mark.parametrize(("sampling", "multinomial"), EVERY_WAY)
+def test_draws_follow_the_distribution(sampling, multinomial):
+    logits = 2 * torch.randn(20, generator=torch.Generator().manual_seed(3))
+    generators = [torch.Generator().manual_seed(1)] * 4000
+    rows = logits.expand(4000, 20)
+    draws = sample_tokens(rows, sampling, generators, multinomial=multinomial)
+    frequency = torch.bincount(draws, minlength=20) / 4000
+    assert (frequency - token_probabilities(logits, sampling)).abs().max() < 0.03
 
 
-def test_a_spent_draw_takes_as_much_as_a_real_one():
+def test_blocked_and_not_allowed_tokens_are_never_drawn():
+    logits = torch.randn(200, 300, generator=torch.Generator().manual_seed(0))
+    best = logits[0].topk(3).indices.tolist()
+    for sampling in (Sampling(1.0), Sampling(1.0, 9)):
+        drawn = sample_tokens(logits, sampling, _generators(200), blocked=best)
+        assert not set(drawn.tolist()) & set(best)
+    drawn = sample_tokens(logits, Sampling(1.0), _generators(200), allowed=best)
+    assert set(drawn.tolist()) == set(best)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=300).filter(any), st.integers(0, 100))
+def test_a_number_finds_the_token_at_which_the_sum_passes_it(weights, hundredths):
+    probabilities = torch.tensor(weights).double() / sum(weights)
+    # Halfway between the places where whole weights end, where rounding cannot matter.
+    place = (hundredths * sum(weights) // 101 + 0.5) / sum(weights)
+    found = look_up(probabilities[None].float(), torch.tensor([place]))
+    assert found.item() == int((probabilities.cumsum(0) < place).sum())
+
+
+@pytest.mark.parametrize("uniform", [0.0, 1 - 2**-24])
+def test_the_ends_of_the_unit_interval_find_tokens_that_can_be(uniform):
+    probabilities = torch.zeros(40, 500)
+    probabilities[:, 130:370] = torch.rand(40, 240, generator=torch.Generator().manual_seed(0))
+    probabilities /= probabilities.sum(1, keepdim=True)
+    found = look_up(probabilities, torch.full((40,), uniform))
+    assert (probabilities.gather(1, found[:, None]) > 0).all()
+    assert (found < 140).all() if uniform == 0 else (found > 360).all()
+
+
+def test_a_spent_draw_takes_as_much_as_a_published_one():
     spent, drawn = _generators(1, 5), _generators(1, 5)
     spend_draw(300, spent)
-    sample_tokens(torch.randn(1, 300), Sampling(0.7, 5, 0.5), drawn)
+    sample_tokens(torch.randn(1, 300), Sampling(0.7, 5, 0.5), drawn, multinomial=True)
     assert torch.equal(spent[0].get_state(), drawn[0].get_state())

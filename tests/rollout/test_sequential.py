@@ -45,7 +45,7 @@ def _roll(network, arrays, sampling, known=None, **options):
 
     def choose(features, step):
         seen[step] = network.logits(features)
-        return sample_tokens(seen[step], sampling, generators)
+        return sample_tokens(seen[step], sampling, generators, multinomial=True)
 
     def spend(step):
         if sampling.temperature:

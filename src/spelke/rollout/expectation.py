@@ -1,8 +1,8 @@
 """Logits of flow codes to what discovery asks: does it move, how sure, and where to.
 
 All take the logits of the *first* code of each patch over the flow range. Softmax and expectation
-are float32 whatever the network's precision: in bfloat16 the expectation is off by up to 0.4
-pixels.
+are float32 whatever the network's precision; the published code takes the expectation in bfloat16
+and is off by up to 0.4 pixels.
 Source: Venkatesh et al. 2025, section 3.2.
 """
 
@@ -28,10 +28,25 @@ def code_entropy(logits: Float[Tensor, "*batch code"]) -> Float[Tensor, "*batch"
 
 
 def mean_patch_flow(
-    logits: Float[Tensor, "*batch entry"], table: Float[Tensor, "entry 2 4 4"]
+    logits: Float[Tensor, "*batch entry"],
+    table: Float[Tensor, "entry 2 4 4"],
+    *,
+    in_bfloat16: bool = False,
 ) -> Float[Tensor, "*batch 2 4 4"]:
-    """Expected flow of a patch, in the units of `table`; logits are those of the table's codes."""
-    return torch.einsum("...e,ecyx->...cyx", logits.float().softmax(-1), table.float())
+    """Expected flow of a patch, in the units of `table`, float32.
+
+    Args:
+        logits: those of the table's codes.
+        table: flow of each code.
+        in_bfloat16: round at every step as the published code does, the logarithms of the
+            probabilities included.
+    """
+    if in_bfloat16:
+        logits, table = logits.bfloat16(), table.bfloat16()
+        probability = (logits - logits.logsumexp(-1, keepdim=True)).exp()
+    else:
+        table, probability = table.float(), logits.float().softmax(-1)
+    return torch.einsum("...e,ecyx->...cyx", probability, table).float()
 
 
 def nearest_decoded(

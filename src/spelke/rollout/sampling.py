@@ -1,19 +1,26 @@
 """How a token is drawn from its logits.
 
 The order of the rules is that of the published code: blocked, greedy, temperature, top-k, top-p,
-allowed, draw. Randomness comes from the generator that is passed, nowhere else.
+allowed, draw. Randomness comes from the generators that are passed, nowhere else. A draw takes one
+number from its generator and looks up where it falls (inverse transform sampling), which over
+32,768 tokens is some twenty times faster than torch's `multinomial`, the draw of the published
+code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from spelke.errors import InvalidInput
 from spelke.rollout.base import Sampling
+
+_BLOCK = 128
+"""Tokens whose probabilities are added up before any of them is looked at."""
 
 
 def restrict(
@@ -84,25 +91,61 @@ def sample_tokens(
     *,
     blocked: Sequence[int] = (),
     allowed: Sequence[int] = (),
+    multinomial: bool = False,
 ) -> Int[Tensor, " batch"]:
     """Draw one token for each row.
 
     Args:
         logits: one row for each sequence.
         sampling: temperature 0 takes the likeliest token and draws nothing.
-        generators: one for each row, on the logits' device, so that what is drawn for a sequence
-            does not depend on its neighbours.
+        generators: one for each row, so that what is drawn for a sequence does not depend on its
+            neighbours.
         blocked: tokens that cannot be drawn.
         allowed: the only tokens that can be drawn, if any are named.
+        multinomial: draw with torch's `multinomial`, number for number as the published code; the
+            generators must be on the logits' device.
     """
     if sampling.temperature == 0:
         return restrict(logits, blocked).argmax(-1)
+    if not multinomial and not len(allowed) and sampling.top_k is not None:
+        # The rest of the rules, and the draw, need only the columns that top-k leaves.
+        logits, tokens = restrict(logits, blocked).topk(min(sampling.top_k, logits.shape[-1]))
+        rest = replace(sampling, top_k=None)
+        return tokens.gather(1, sample_tokens(logits, rest, generators)[:, None])[:, 0]
     probabilities = token_probabilities(logits, sampling, blocked=blocked, allowed=allowed)
+    if not multinomial:
+        uniform = [torch.rand(1, generator=each, device=each.device) for each in generators]
+        return look_up(probabilities, torch.cat(uniform).to(logits.device))
     draws = [
         torch.multinomial(row, 1, generator=generator)
         for row, generator in zip(probabilities, generators, strict=True)
     ]
     return torch.cat(draws)
+
+
+def look_up(
+    probabilities: Float[Tensor, "batch token"], uniform: Float[Tensor, " batch"]
+) -> Int[Tensor, " batch"]:
+    """The token at which the sum of probabilities passes a number from [0, 1).
+
+    Sums of blocks are searched first, then the block; a token of probability 0 is never found.
+    """
+    count = probabilities.shape[1]
+    blocks = nn.functional.pad(probabilities, (0, -count % _BLOCK)).unflatten(1, (-1, _BLOCK))
+    ends = blocks.sum(2).cumsum(1)
+    place = uniform * ends[:, -1]
+    block = _first_beyond(ends, place)
+    starts = nn.functional.pad(ends, (1, 0)).gather(1, block[:, None])[:, 0]
+    inside = blocks[torch.arange(len(block), device=block.device), block].cumsum(1)
+    return block * _BLOCK + _first_beyond(inside, place - starts)
+
+
+def _first_beyond(
+    sums: Float[Tensor, "batch column"], place: Float[Tensor, " batch"]
+) -> Int[Tensor, " batch"]:
+    """The first column of each row of growing sums that is larger than `place`, or the largest."""
+    below = torch.nextafter(sums[:, -1], torch.zeros_like(place))
+    return torch.searchsorted(sums, torch.minimum(place, below)[:, None], right=True)[:, 0]
 
 
 def spend_draw(num_tokens: int, generators: Sequence[torch.Generator]) -> None:
