@@ -105,24 +105,14 @@ def flow_layout(
         camera_values: tokens for camera values.
         flow_positions: position ids set aside for each flow patch; five are used.
     """
-    patches = rows * columns
-    span = 1 + CODES_PER_PATCH
-    rgb = range(rgb_codes)
-    first = range(rgb_codes, rgb_codes + patches)
-    second = range(first.stop, first.stop + patches)
-    codes = range(second.stop, second.stop + flow_codes)
-    pointers = range(codes.stop, codes.stop + patches)
-    camera = range(pointers.stop, pointers.stop + camera_values)
-    flow_position = 2 * span * patches
-    camera_position = flow_position + flow_positions * patches
+    first, second, flow = _streams(rows * columns, rgb_codes, flow_codes, 1 + CODES_PER_PATCH)
+    camera = _after(flow.pointers, camera_values)
+    camera_position = flow.position + flow_positions * rows * columns
     return Layout(
         rows=rows,
         columns=columns,
-        frames=(
-            Stream(pointers=first, codes=rgb, position=0),
-            Stream(pointers=second, codes=rgb, position=span * patches),
-        ),
-        flow=Stream(pointers=pointers, codes=codes, position=flow_position),
+        frames=(first, second),
+        flow=flow,
         camera=camera,
         camera_pointer=camera.stop,
         camera_position=camera_position,
@@ -167,31 +157,46 @@ def rgb_flow_layout(
 
     Flow is given in bins shared by x and y, interleaved: pointer, x0, y0, x1, y1, and so on.
     """
-    patches = rows * columns
-    span = 1 + CODES_PER_PATCH
-    rgb = range(rgb_codes)
-    first = range(rgb_codes, rgb_codes + patches)
-    second = range(first.stop, first.stop + patches)
-    bins = range(second.stop, second.stop + flow_bins)
-    pointers = range(bins.stop, bins.stop + patches)
     stride = 1 + 2 * CODES_PER_PATCH
-    flow_position = 2 * span * patches
+    first, second, flow = _streams(rows * columns, rgb_codes, flow_bins, stride)
     return Layout(
         rows=rows,
         columns=columns,
-        frames=(
-            Stream(pointers=first, codes=rgb, position=0),
-            Stream(pointers=second, codes=rgb, position=span * patches),
-        ),
-        flow=Stream(pointers=pointers, codes=bins, position=flow_position, stride=stride),
-        vocab_size=_padded(pointers.stop),
-        num_positions=flow_position + stride * patches,
+        frames=(first, second),
+        flow=flow,
+        vocab_size=_padded(flow.pointers.stop),
+        num_positions=flow.position + stride * rows * columns,
     )
 
 
 def lras_3d_layout() -> Layout:
     """The layout of the published flow-conditioned picture predictor."""
     return rgb_flow_layout(32, 32)
+
+
+def _streams(
+    num_patches: int, rgb_codes: int, flow_codes: int, flow_stride: int
+) -> tuple[Stream, Stream, Stream]:
+    """First picture, second picture, flow: how every vocabulary and its positions begin."""
+    codes = range(rgb_codes)
+    first = Stream(pointers=_after(codes, num_patches), codes=codes, position=0)
+    second = Stream(
+        pointers=_after(first.pointers, num_patches),
+        codes=codes,
+        position=first.stride * num_patches,
+    )
+    flow_range = _after(second.pointers, flow_codes)
+    flow = Stream(
+        pointers=_after(flow_range, num_patches),
+        codes=flow_range,
+        position=second.position + second.stride * num_patches,
+        stride=flow_stride,
+    )
+    return first, second, flow
+
+
+def _after(before: range, count: int) -> range:
+    return range(before.stop, before.stop + count)
 
 
 def _padded(size: int) -> int:
