@@ -30,6 +30,14 @@ def test_projection_is_the_intrinsic_matrix(rng):
     )
 
 
+def test_a_camera_is_its_intrinsic_matrix():
+    assert Camera.from_matrix(CAMERA.matrix, CAMERA.image_size) == CAMERA
+    skewed = CAMERA.matrix
+    skewed[0, 1] = 0.1
+    with pytest.raises(InvalidInput, match="skew"):
+        Camera.from_matrix(skewed, CAMERA.image_size)
+
+
 def test_nothing_behind_the_camera_has_a_point():
     assert np.isnan(CAMERA.project(np.array([1.0, 1.0, -1.0]))).all()
 

@@ -53,6 +53,23 @@ class Camera:
         focal = height / 2 / math.tan(math.radians(vertical_deg) / 2)
         return cls((focal, focal), ((width - 1) / 2, (height - 1) / 2), image_size)
 
+    @classmethod
+    def from_matrix(cls, matrix: Float[np.ndarray, "3 3"], image_size: tuple[int, int]) -> Camera:
+        """The camera of an intrinsic matrix for an image of (height, width).
+
+        Raises:
+            InvalidInput: the matrix has skew, or a last row other than 0, 0, 1.
+        """
+        if matrix[0, 1] or matrix[1, 0] or not np.array_equal(matrix[2], (0, 0, 1)):
+            raise InvalidInput(
+                "an intrinsic matrix reads [[fx, 0, x], [0, fy, y], [0, 0, 1]] (no skew), got "
+                f"{matrix.tolist()}; rectify the picture first"
+            )
+        focal_x, focal_y, x, y = (
+            float(matrix[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2))
+        )
+        return cls((focal_x, focal_y), (x, y), image_size)
+
     @property
     def matrix(self) -> Float[np.ndarray, "3 3"]:
         """The intrinsic matrix."""
