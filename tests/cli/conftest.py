@@ -56,6 +56,12 @@ class QuickObserver:
         self.looked += 1
         return QuickScene(read_image(path))
 
+    def segments(self, scenes, points, seed=0):
+        return [scene.segments(some, seed) for scene, some in zip(scenes, points, strict=True)]
+
+    def discover(self, scenes, seed=0):
+        return [scene.discover(seed) for scene in scenes]
+
 
 @pytest.fixture
 def observer(monkeypatch):

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from spelke.cli import photos as photos_module
 from spelke.cli.main import BAD_INPUT, OK, SOME_FAILED, main
@@ -123,6 +125,54 @@ def test_no_memory_fails_one_photo_only(photos, observer, capsys, monkeypatch):
     assert main(["segment", str(photos), "--all"]) == SOME_FAILED
     assert "MemoryError" in capsys.readouterr().err
     assert "desk.segments.json" in names(photos)
+
+
+@pytest.fixture
+def in_pairs(monkeypatch):
+    """Photos are asked two at a time, as on a GPU more."""
+    real = photos_module._load
+    monkeypatch.setattr(photos_module, "_load", lambda options: (real(options)[0], 2))
+
+
+def five_photos(folder):
+    photo = folder / "desk.png"
+    for name in ("attic", "barn", "cellar", "door"):
+        (folder / f"{name}.png").write_bytes(photo.read_bytes())
+    return folder
+
+
+@pytest.mark.usefixtures("in_pairs")
+def test_photos_side_by_side_answer_in_their_order(photo, observer, capsys, monkeypatch):
+    groups = []
+    real = observer.segments
+    monkeypatch.setattr(
+        observer,
+        "segments",
+        lambda scenes, *rest: groups.append(len(scenes)) or real(scenes, *rest),
+    )
+    folder = five_photos(photo.parent)
+    assert main(["segment", str(folder), "--point", "9", "9", "--json"]) == OK
+    images = [json.loads(line)["image"] for line in capsys.readouterr().out.splitlines()]
+    names = ("attic", "barn", "cellar", "desk", "door")
+    assert images == [str(folder / f"{name}.png") for name in names]
+    assert groups == [2, 2, 1]
+
+
+@pytest.mark.usefixtures("in_pairs")
+def test_a_photo_that_fails_does_not_take_its_neighbour_along(photo, observer, capsys):
+    folder = five_photos(photo.parent)
+    (folder / "barn.png").write_bytes(photo.read_bytes()[:200])
+    Image.fromarray(np.zeros((6, 6, 3), np.uint8)).save(folder / "door.png")
+    point = ("--point", "9", "9")
+    assert main(["segment", str(folder), *point, "--out", str(folder / "out")]) == SOME_FAILED
+    told = capsys.readouterr().err
+    assert "2 of 5 photos failed" in told
+    assert told.index("attic.png: at") < told.index("barn.png: ") < told.index("cellar.png: at")
+    assert names(folder / "out") == [
+        f"{name}.{ending}"
+        for name in ("attic", "cellar", "desk")
+        for ending in ("overlay.png", "segments.json")
+    ]
 
 
 def test_json_lines_are_alone_on_standard_output(photos, observer, capsys):

@@ -17,7 +17,7 @@ def test_a_point_gives_a_picture_and_a_document(photo, observer, capsys):
     found = read_segments(document)
     assert (found.image_name, found.model) == ("desk.png", "spelke-small")
     assert [segment.point for segment in found.segments] == [(20, 10.5)]
-    assert "at (20, 10.5): 81 pixels (6.8%), confidence 0.80" in captured.err
+    assert "at (20, 10.5): 81 pixels (6.8%), confidence 0.80 after 1 poke" in captured.err
 
 
 def test_json_gives_one_object_per_segment(photo, observer, capsys):
@@ -37,7 +37,7 @@ def test_json_gives_one_object_per_segment(photo, observer, capsys):
 
 def test_a_remark_is_shown_to_people(photo, observer, capsys):
     main(["segment", str(photo), "--all"])
-    assert "confidence 0.10; Hardly anything moves." in capsys.readouterr().err
+    assert "confidence 0.10 after 1 poke; Hardly anything moves." in capsys.readouterr().err
 
 
 def test_without_a_point_everything_is_looked_for(photo, observer, capsys):
@@ -68,3 +68,26 @@ def test_a_point_outside_is_bad_input(photo, observer, capsys):
 
 def test_half_a_point_is_bad_input(photo, observer):
     assert main(["segment", str(photo), "--point", "4"]) == BAD_INPUT
+
+
+def test_settle_reaches_the_observer(photo, monkeypatch):
+    from tests.discovery.doubles import PerfectWorldModel
+
+    import spelke
+    from spelke.discovery.observer import Observer
+
+    asked = []
+
+    class Watched(Observer):
+        def segments(self, scenes, points, seed=0):
+            asked.append(self.settings.settle)
+            return super().segments(scenes, points, seed)
+
+    monkeypatch.setattr("spelke.discovery.observer.Observer", Watched)
+    monkeypatch.setitem(
+        spelke.__dict__, "load", lambda name, device=None: Watched(PerfectWorldModel())
+    )
+    for options in ((), ("--settle", "0.9")):
+        assert main(["segment", str(photo), "--point", "9", "9", *options]) == OK
+    assert asked == [None, 0.9]
+    assert main(["segment", str(photo), "--point", "9", "9", "--settle", "1.5"]) == BAD_INPUT

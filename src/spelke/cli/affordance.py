@@ -14,6 +14,7 @@ from spelke.cli.photos import Answer, PhotoOptions, ask_photos, write_picture
 from spelke.runtime.files import atomic_write
 
 if TYPE_CHECKING:
+    from spelke.discovery.observer import Observer
     from spelke.discovery.scene import Scene
 
 _EXAMPLES = """\
@@ -33,13 +34,16 @@ class AffordanceOptions(PhotoOptions):
 
 def main(argv: Sequence[str]) -> int:
     """Run the verb."""
-    return ask_photos(parse(AffordanceOptions, "affordance", argv, _EXAMPLES), _ask)
+    return ask_photos(parse(AffordanceOptions, "affordance", argv, _EXAMPLES), _find, _tell)
 
 
-def _ask(scene: Scene, photo: Path, place: Callable[[str], Path]) -> Answer:
+def _find(observer: Observer, scenes: Sequence[Scene]) -> list[np.ndarray]:
+    return [scene.affordance() for scene in scenes]
+
+
+def _tell(scene: Scene, values: np.ndarray, photo: Path, place: Callable[[str], Path]) -> Answer:
     from spelke.viz.heat import draw_heat
 
-    values = scene.affordance()
     picture, array = place(".affordance.png"), place(".affordance.npz")
     write_picture(picture, draw_heat(scene.image, values))
     with atomic_write(array) as temporary, temporary.open("wb") as file:

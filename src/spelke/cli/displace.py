@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,10 @@ import tyro
 from spelke.cli.parse import parse
 from spelke.cli.photos import Answer, PhotoOptions, ask_photos, write_picture
 from spelke.errors import InvalidInput
+from spelke.types import Poke
 
 if TYPE_CHECKING:
+    from spelke.discovery.observer import Observer
     from spelke.discovery.scene import Scene
 
 _EXAMPLES = """\
@@ -45,33 +48,36 @@ def main(argv: Sequence[str]) -> int:
     options = parse(DisplaceOptions, "displace", argv, _EXAMPLES)
     if not options.poke:
         raise InvalidInput("no poke was given; say what to push with --poke X1 Y1 X2 Y2")
-    return ask_photos(options, _asker(options))
-
-
-def _asker(options: DisplaceOptions) -> Callable[[Scene, Path, Callable[[str], Path]], Answer]:
-    from spelke.flow.files import write_flow
-    from spelke.types import Poke
-    from spelke.viz.arrows import draw_displacement
-
     pokes = tuple(Poke((x1, y1), (x2 - x1, y2 - y1)) for x1, y1, x2, y2 in options.poke)
 
-    def ask(scene: Scene, photo: Path, place: Callable[[str], Path]) -> Answer:
-        flow = scene.displacement(pokes, options.seed)
-        picture, field = place(".displacement.png"), place(".displacement.flo")
-        write_picture(picture, draw_displacement(scene.image, flow))
-        write_flow(field, flow)
-        lengths = np.hypot(*flow)
-        record = {
-            "size": list(lengths.shape),
-            "pokes": [
-                {"point": list(poke.point), "displacement": list(poke.displacement)}
-                for poke in pokes
-            ],
-            "mean_px": round(float(lengths.mean()), 3),
-            "max_px": round(float(lengths.max()), 3),
-            "files": [str(picture), str(field)],
-        }
-        line = f"moves by {record['max_px']:.1f} pixels at most, {record['mean_px']:.2f} on average"
-        return Answer((picture, field), (record,), (line,))
+    def find(observer: Observer, scenes: Sequence[Scene]) -> list[np.ndarray]:
+        return [scene.displacement(pokes, options.seed) for scene in scenes]
 
-    return ask
+    return ask_photos(options, find, partial(_tell, pokes))
+
+
+def _tell(
+    pokes: Sequence[Poke],
+    scene: Scene,
+    flow: np.ndarray,
+    photo: Path,
+    place: Callable[[str], Path],
+) -> Answer:
+    from spelke.flow.files import write_flow
+    from spelke.viz.arrows import draw_displacement
+
+    picture, field = place(".displacement.png"), place(".displacement.flo")
+    write_picture(picture, draw_displacement(scene.image, flow))
+    write_flow(field, flow)
+    lengths = np.hypot(*flow)
+    record = {
+        "size": list(lengths.shape),
+        "pokes": [
+            {"point": list(poke.point), "displacement": list(poke.displacement)} for poke in pokes
+        ],
+        "mean_px": round(float(lengths.mean()), 3),
+        "max_px": round(float(lengths.max()), 3),
+        "files": [str(picture), str(field)],
+    }
+    line = f"moves by {record['max_px']:.1f} pixels at most, {record['mean_px']:.2f} on average"
+    return Answer((picture, field), (record,), (line,))
