@@ -9,11 +9,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from spelke.benchmarks.cost import (
+    PATCHES,
     SPELKENET_1B,
     SPELKENET_7B,
     Cost,
     Pass,
+    bytes_read,
     cost_of,
+    engine_call,
+    least_seconds,
     prefix_ask,
     prefix_look,
     published_cached_call,
@@ -47,6 +51,38 @@ def test_the_published_table_is_met(name):
     assert cost_1b.tokens == cost_7b.tokens == tokens
     assert cost_1b.flops == pytest.approx(small * 1e12, rel=tolerance)
     assert cost_7b.flops == pytest.approx(large * 1e12, rel=tolerance)
+
+
+def test_the_engine_reads_every_token_once():
+    zoom = engine_call(5, conditioned=5, columns=TABLE)
+    alone = published_cached_call(5, slots=1, vocabulary=TABLE)
+    assert cost_of(SPELKENET_1B, zoom) == 5 * cost_of(SPELKENET_1B, alone)
+    final = engine_call(24, conditioned=6, sequential=256, columns=TABLE)
+    cached = published_cached_call(6, sequential=256, vocabulary=TABLE)
+    assert len(final) == 4 * 256 + 24 * 4
+    spared = 256 * SPELKENET_1B.flops_per_logit_row(TABLE)  # no logits at pointers
+    one = cost_of(SPELKENET_1B, cached)
+    assert cost_of(SPELKENET_1B, final) == 24 * Cost(one.tokens, one.flops - spared)
+
+
+def test_lanes_without_a_question_cost_what_the_others_do():
+    drawing, filling = engine_call(9, 6, 2, lanes=8), engine_call(16, 6, 2, lanes=8)
+    assert [one for one in drawing if one.sequences == 8] == [
+        one for one in filling if one.sequences == 8
+    ]
+    assert len(drawing) == 2 * 4 * 2 + 9 * 4
+    assert engine_call(2, 5, PATCHES - 5)[-1].sequences == 2  # nothing is left to do in parallel
+
+
+def test_a_step_is_bound_by_what_it_reads_and_a_picture_by_arithmetic():
+    step, scene = Pass(1, 5000, 1, vocabulary=TABLE, sequences=24, shared=4900), published_scene()
+    weights = 12 * 1280**2 * 36 + 1280 * TABLE
+    assert bytes_read(SPELKENET_1B, step, 2) == 2 * (weights + (4900 + 24 * 100) * 2 * 1280 * 36)
+    flops, bandwidth = 1e15, 4e12
+    seconds = bytes_read(SPELKENET_1B, step, 2) / bandwidth
+    assert least_seconds(SPELKENET_1B, [step], flops, bandwidth, 2) == seconds
+    seconds += cost_of(SPELKENET_1B, scene).flops / flops
+    assert least_seconds(SPELKENET_1B, [step, *scene], flops, bandwidth, 2) == seconds
 
 
 def test_one_whole_segment_costs_what_the_table_says():

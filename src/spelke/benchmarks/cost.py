@@ -3,7 +3,8 @@
 The unit is one `Pass`: tokens that enter the network, on top of those already cached. A question
 is a list of passes; its cost is their sum. `published_*` count the published layout (five tokens
 for a patch), with the reference's way of calling the network and with a shared prefix cache;
-`prefix_*` count our layout (one embedding for an image patch, pointers that fork from it).
+`engine_*` list the passes as the engine makes them, so that the memory they read can be counted
+too; `prefix_*` count our layout (one embedding for an image patch, pointers that fork from it).
 
 Source: Venkatesh et al. 2025 for the layout; FLOPs as usual for a decoder: a product of an
 (m, k) with a (k, n) matrix is 2 m k n.
@@ -21,8 +22,13 @@ PATCHES = 1024
 TOKENS_PER_PATCH = 5
 """Published layout: a pointer and four codes."""
 CAMERA_TOKENS = 8
-SCENE_TOKENS = PATCHES * TOKENS_PER_PATCH + CAMERA_TOKENS
-"""Image and camera: what every question about one image shares."""
+FLOW_CODES = 32_768
+"""Published flow codes, the part of the vocabulary that flow is chosen from."""
+
+
+def scene_tokens(patches: int = PATCHES) -> int:
+    """Image and camera: what every question about one image shares."""
+    return patches * TOKENS_PER_PATCH + CAMERA_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,11 @@ class NetworkSize:
     def cache_values_per_token(self) -> int:
         """Numbers kept for one cached token: keys and values of every block."""
         return 2 * self.embed_dim * self.depth
+
+    def weights_read(self, vocabulary: int | None = None) -> int:
+        """Numbers of the blocks and of the columns of the head, read once in every pass."""
+        columns = self.vocabulary if vocabulary is None else vocabulary
+        return 12 * self.embed_dim**2 * self.depth + self.embed_dim * columns
 
 
 SPELKENET_1B = NetworkSize(embed_dim=1280, depth=36, vocabulary=111_616)
@@ -83,6 +94,8 @@ class Pass:
         logit_rows: tokens whose logits are computed.
         is_causal: a token sees those before it; otherwise all of its pass. Both see what is cached.
         vocabulary: columns of the head that are computed; None is all.
+        sequences: how many such sequences are computed side by side.
+        shared: how many of the cached tokens are held once for all sequences.
     """
 
     tokens: int
@@ -90,10 +103,12 @@ class Pass:
     logit_rows: int = 0
     is_causal: bool = True
     vocabulary: int | None = None
+    sequences: int = 1
+    shared: int = 0
 
     @property
     def pairs(self) -> int:
-        """Pairs of a token and one that it attends to, itself included."""
+        """Pairs of a token and one that it attends to, itself included; of one sequence."""
         own = self.tokens * (self.tokens + 1) // 2 if self.is_causal else self.tokens**2
         return self.tokens * self.cached + own
 
@@ -104,31 +119,64 @@ def cost_of(network: NetworkSize, passes: Sequence[Pass]) -> Cost:
     for one in passes:
         flops = one.tokens * network.flops_per_token + one.pairs * network.flops_per_pair
         flops += one.logit_rows * network.flops_per_logit_row(one.vocabulary)
-        total += Cost(one.tokens, flops)
+        total += one.sequences * Cost(one.tokens, flops)
     return total
 
 
-def published_call(conditioned: int = 5, sequential: int = 0) -> list[Pass]:
+def bytes_read(network: NetworkSize, one: Pass, itemsize: int) -> int:
+    """What a pass must fetch from memory at least: weights, and keys and values that are cached.
+
+    Args:
+        network: sizes of the network.
+        one: the pass.
+        itemsize: bytes of a number.
+    """
+    weights = network.weights_read(one.vocabulary if one.logit_rows else 0)
+    kept = one.shared + one.sequences * (one.cached - one.shared)
+    return itemsize * (weights + kept * network.cache_values_per_token)
+
+
+def least_seconds(
+    network: NetworkSize,
+    passes: Sequence[Pass],
+    flops_per_second: float,
+    bytes_per_second: float,
+    itemsize: int,
+) -> float:
+    """The time below which a machine cannot make these passes, one after another.
+
+    Each is bound by its arithmetic or by the memory that it reads, whichever takes longer.
+    """
+    return sum(
+        max(
+            cost_of(network, [one]).flops / flops_per_second,
+            bytes_read(network, one, itemsize) / bytes_per_second,
+        )
+        for one in passes
+    )
+
+
+def published_call(conditioned: int = 5, sequential: int = 0, patches: int = PATCHES) -> list[Pass]:
     """One call as the reference makes it: nothing of the image is reused, four full passes.
 
     Args:
         conditioned: patches whose flow is given (four still corners and the pokes).
         sequential: patches that are decoded one token at a time before the parallel passes.
+        patches: of the picture.
     """
-    parallel = PATCHES - conditioned - sequential
-    given = SCENE_TOKENS + TOKENS_PER_PATCH * conditioned
-    passes = []
-    if sequential:
-        steps = TOKENS_PER_PATCH * sequential
-        passes += [Pass(given), Pass(steps, cached=given, logit_rows=steps)]
-    known = given + TOKENS_PER_PATCH * sequential
+    parallel = patches - conditioned - sequential
+    given = scene_tokens(patches) + TOKENS_PER_PATCH * conditioned
+    steps = TOKENS_PER_PATCH * sequential
+    passes = [Pass(given)] if sequential else []
+    passes += [Pass(1, cached=given + step, logit_rows=1) for step in range(steps)]
+    known = given + steps
     passes += [Pass(known + slot * parallel, logit_rows=parallel) for slot in range(1, 5)]
     return passes
 
 
-def published_scene() -> list[Pass]:
+def published_scene(patches: int = PATCHES) -> list[Pass]:
     """Image and camera, once, for every question that follows."""
-    return [Pass(SCENE_TOKENS)]
+    return [Pass(scene_tokens(patches))]
 
 
 def published_cached_call(
@@ -145,7 +193,48 @@ def published_cached_call(
     steps = TOKENS_PER_PATCH * sequential
     tokens = TOKENS_PER_PATCH * conditioned + steps + slots * parallel
     rows = steps + slots * parallel
-    return [Pass(tokens, cached=SCENE_TOKENS, logit_rows=rows, vocabulary=vocabulary)]
+    return [Pass(tokens, cached=scene_tokens(), logit_rows=rows, vocabulary=vocabulary)]
+
+
+def engine_call(
+    questions: int = 1,
+    conditioned: int = 5,
+    sequential: int | None = None,
+    columns: int = FLOW_CODES,
+    patches: int = PATCHES,
+    lanes: int | None = None,
+) -> list[Pass]:
+    """Questions about one picture that was read before, as the engine asks them.
+
+    While tokens are drawn one after another, all lanes advance together, and a pointer is read with
+    the token before it: four passes for a patch. Parallel passes are made for each question alone.
+    Logits are computed where a token is chosen, over the flow codes only.
+
+    Args:
+        questions: how many are asked.
+        conditioned: as in `published_call`.
+        sequential: None for the expected displacement, which reads the first code of each patch;
+            else sampled flow, with so many patches drawn one after another.
+        columns: size of the part of the head that is read.
+        patches: of the picture.
+        lanes: how many questions are drawn side by side, filled up; None is all, and no more.
+    """
+    scene, count = scene_tokens(patches), sequential or 0
+    waiting, cached = TOKENS_PER_PATCH * conditioned, scene
+    drawing: list[Pass] = []
+    side_by_side = questions if lanes is None else lanes
+    for step in range(4 * count):
+        fresh = waiting + 1 if step % 4 == 0 else 1
+        drawing.append(Pass(fresh, cached, 1, True, columns, side_by_side, scene))
+        waiting = 0 if step % 4 < 3 else 1
+        cached += fresh
+    parallel = patches - conditioned - count
+    filling: list[Pass] = []
+    for _ in range((1 if sequential is None else 4) if parallel else 0):
+        filling.append(Pass(waiting + parallel, cached, parallel, vocabulary=columns))
+        cached += waiting + parallel
+        waiting = 0
+    return drawing * -(-questions // side_by_side) + filling * questions
 
 
 def published_segment(network: NetworkSize) -> Cost:
