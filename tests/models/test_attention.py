@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spelke.errors import InvalidInput
-from spelke.models.attention import Attention, attend, causal_mask
+from spelke.models.attention import Attention, attend, attend_after, causal_mask
 
 
 def _qkv(batch, queries, keys, seed=0, dtype=torch.float32):
@@ -16,44 +16,44 @@ def _qkv(batch, queries, keys, seed=0, dtype=torch.float32):
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(1, 3), st.integers(1, 14), st.integers(0, 3), st.integers(1, 9), st.booleans())
-def test_a_prefix_is_the_same_as_more_keys(batch, queries, extra, prefix, causal):
+@given(st.integers(1, 3), st.integers(1, 14), st.integers(0, 3), st.integers(1, 9))
+def test_what_comes_before_is_the_same_as_more_keys(batch, queries, extra, prefix):
     query, key, value = _qkv(batch, queries, queries + extra)
     _, far_key, far_value = _qkv(1, 1, prefix, seed=1)
-    shared = attend(query, key, value, causal=causal, prefix=(far_key, far_value))
+    shared = attend_after(query, key, value, [(far_key, far_value)])
     joined_key = torch.cat([far_key.expand(batch, -1, -1, -1), key], 2)
     joined_value = torch.cat([far_value.expand(batch, -1, -1, -1), value], 2)
-    mask = causal_mask(queries, queries + extra + prefix, query.device) if causal else None
-    score = query @ joined_key.transpose(2, 3) / 8**0.5
-    if mask is not None:
-        score = score.masked_fill(~mask, float("-inf"))
-    torch.testing.assert_close(shared, score.softmax(3) @ joined_value, atol=1e-5, rtol=1e-5)
+    joined = attend(query, joined_key, joined_value, causal=True)
+    torch.testing.assert_close(shared, joined, atol=1e-5, rtol=1e-5)
 
 
-def test_a_mask_speaks_of_the_keys_and_never_hides_the_prefix():
-    query, key, value = _qkv(2, 12, 12)
-    prefix = tuple(_qkv(1, 1, 5, seed=1)[1:])
-    only_prefix = attend(query, key, value, mask=torch.zeros(12, 12).bool(), prefix=prefix)
-    torch.testing.assert_close(only_prefix, attend(query, *prefix), atol=1e-6, rtol=1e-5)
+@given(st.integers(1, 9), st.integers(0, 7))
+def test_causal_counts_from_the_end(queries, extra):
+    query, key, value = _qkv(2, queries, queries + extra)
+    ours = attend(query, key, value, causal=True)
+    visible = causal_mask(queries, queries + extra, query.device)
+    score = (query @ key.transpose(2, 3) / 8**0.5).masked_fill(~visible, float("-inf"))
+    torch.testing.assert_close(ours, score.softmax(3) @ value, atol=1e-5, rtol=1e-5)
 
 
-def test_a_prefix_of_each_sample_is_not_shared():
-    query, key, value = _qkv(3, 2, 4)
-    prefix = tuple(_qkv(3, 1, 5, seed=1)[1:])
-    together = attend(query, key, value, prefix=prefix)
-    for row in range(3):
+def test_equal_shares_follow_each_prefix():
+    query, key, value = _qkv(6, 2, 4)
+    prefixes = [tuple(_qkv(1, 1, length, seed=length)[1:]) for length in (5, 7, 5)]
+    together = attend_after(query, key, value, prefixes)
+    for row in range(6):
         one = slice(row, row + 1)
-        alone = attend(query[one], key[one], value[one], prefix=tuple(x[one] for x in prefix))
+        alone = attend_after(query[one], key[one], value[one], [prefixes[row // 2]])
         torch.testing.assert_close(together[one], alone, atol=1e-6, rtol=1e-5)
 
 
-def test_shared_prefix_in_bfloat16_is_as_exact_as_the_fused_kernel():
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_prefix_in_bfloat16_is_as_exact_as_the_fused_kernel(autocast):
     query, key, value = _qkv(2, 1, 4)
     far = _qkv(1, 1, 300, seed=1)[1:]
-    exact = attend(query, key, value, prefix=tuple(far))
-    half = attend(
-        *(x.bfloat16() for x in (query, key, value)), prefix=tuple(x.bfloat16() for x in far)
-    )
+    exact = attend_after(query, key, value, [tuple(far)])
+    query, value, far_value = (x.bfloat16() for x in (query, value, far[1]))
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        half = attend_after(query, key, value, [(far[0], far_value)])
     assert half.dtype == torch.bfloat16
     assert (half.float() - exact).abs().max() < 0.01
 

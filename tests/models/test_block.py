@@ -1,6 +1,6 @@
 import torch
 
-from spelke.models.block import Block
+from spelke.models.block import Block, Norm
 from spelke.models.cache import LayerCache
 
 
@@ -35,10 +35,15 @@ def test_a_cache_continues_where_the_sequence_stopped():
     torch.testing.assert_close(torch.cat(pieces, 1), whole, atol=1e-5, rtol=1e-5)
 
 
-def test_prefix_and_cross_attention_see_what_the_block_made_of_others():
+def test_cross_attention_sees_what_the_block_made_of_others():
     block, x = _block()
-    picture, poke = x[:, :6], x[:, 6:]
-    both = block(x)[:, 6:]
-    seen = block.keys_values(picture)
-    torch.testing.assert_close(block(poke, prefix=seen), both, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(block(poke, block.keys_values(x)), both, atol=1e-5, rtol=1e-5)
+    seen = block.keys_values(x)
+    torch.testing.assert_close(block(x[:, 6:], seen), block(x)[:, 6:], atol=1e-5, rtol=1e-5)
+
+
+def test_norms_are_float32_whatever_comes_in():
+    norm = Norm(16).bfloat16()
+    x = 100 * torch.randn(3, 16).bfloat16()
+    out = norm(x)
+    assert out.dtype == torch.float32
+    torch.testing.assert_close(out, torch.nn.functional.layer_norm(x.float(), (16,)))

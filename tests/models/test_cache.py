@@ -21,29 +21,54 @@ def test_what_is_appended_is_what_is_held():
     layer = LayerCache(5)
     first, second = _tokens(3, 2), _tokens(3, 3, seed=1)
     layer.append(*first)
-    keys, values, prefix = layer.append(*second)
+    keys, values = layer.append(*second)
     torch.testing.assert_close(keys, torch.cat([first[0], second[0]], 2))
     torch.testing.assert_close(values, torch.cat([first[1], second[1]], 2))
-    assert prefix is None
 
 
-def test_a_branch_refers_to_its_trunk_without_a_copy():
+def test_continuations_refer_to_what_they_follow_without_a_copy():
     trunk = _filled()
-    branch = trunk.branch(3)
+    branch = Cache.after([trunk], 3)
     assert branch.length == 5
-    assert branch.layers[0].prefix[0].data_ptr() == trunk.layers[0].keys.data_ptr()
+    assert branch.layers[0].prefixes[0][0].data_ptr() == trunk.layers[0].keys.data_ptr()
     branch.layers[0].append(*_tokens(4, 3))
     assert (branch.length, trunk.length) == (8, 5)
 
 
-def test_a_branch_of_a_branch_holds_both_stretches():
-    twig = _filled().branch(2)
-    for layer in twig.layers:
-        layer.append(*_tokens(1, 2, seed=1))
-    leaf = twig.branch(1)
-    expected = torch.cat([_tokens(1, 5)[0], _tokens(1, 2, seed=1)[0]], 2)
-    torch.testing.assert_close(leaf.layers[0].prefix[0], expected)
-    assert _filled().branch(2).branch(1).length == 5
+def test_keys_beside_a_prefix_are_float32_and_nothing_else_is():
+    trunk = Cache.empty(1, 5)
+    trunk.layers[0].append(*(x.bfloat16() for x in _tokens(1, 5)))
+    branch = Cache.after([trunk], 2)
+    keys, values = branch.layers[0].append(*(x.bfloat16() for x in _tokens(3, 2)))
+    assert (keys.dtype, values.dtype) == (torch.float32, torch.bfloat16)
+    assert branch.layers[0].prefixes[0][0].dtype == torch.float32
+    assert trunk.layers[0].keys.dtype == torch.bfloat16
+    trunk.reserve(2)
+    trunk.append_from(branch, 1)  # and back without loss
+    torch.testing.assert_close(trunk.layers[0].keys[:, :, 5:].float(), keys[1:2], atol=0, rtol=0)
+
+
+def test_room_can_be_made_and_what_is_held_stays():
+    cache = _filled(time=5, capacity=5)
+    before = cache.num_bytes
+    cache.reserve(3)
+    keys, _ = cache.layers[0].append(*_tokens(1, 3, seed=1))
+    expected = torch.cat([_tokens(1, 5)[0], _tokens(1, 3, seed=1)[0]], 2)
+    torch.testing.assert_close(keys, expected)
+    assert cache.num_bytes == before * 8 // 5
+    address = cache.layers[0].keys.data_ptr()
+    cache.reserve(0)
+    assert cache.layers[0].keys.data_ptr() == address
+
+
+def test_one_continuation_can_join_what_it_follows():
+    trunk = _filled(depth=1)
+    branch = Cache.after([trunk], 2)
+    branch.layers[0].append(*_tokens(3, 2, seed=1))
+    trunk.append_from(branch, 2)
+    keys, _ = trunk.layers[0].held()
+    torch.testing.assert_close(keys[:, :, 5:], _tokens(3, 2, seed=1)[0][2:])
+    assert trunk.length == 7
 
 
 def test_rewinding_forgets_and_a_copy_remembers():
@@ -60,14 +85,31 @@ def test_a_full_cache_says_so():
         _filled().layers[0].append(*_tokens(1, 4))
 
 
-def test_sequences_that_have_parted_cannot_be_branched():
-    with pytest.raises(InvalidInput, match="this one holds 3"):
-        _filled(batch=3).branch(1)
+@pytest.mark.parametrize(
+    ("caches", "message"),
+    [
+        (lambda: [_filled(batch=3)], "this one holds 3 after 0 others"),
+        (lambda: [_grown()], "this one holds 1 after 1 others"),
+        (lambda: [_filled(), _filled(time=4)], "got lengths 5, 4"),
+        (list, "got lengths of nothing"),
+        (lambda: [Cache.empty(1, 3)], "this cache is empty"),
+    ],
+)
+def test_only_whole_sequences_of_one_length_can_be_continued(caches, message):
+    with pytest.raises(InvalidInput, match=message):
+        Cache.after(caches(), 1)
+
+
+def _grown():
+    branch = Cache.after([_filled()], 2)
+    for layer in branch.layers:
+        layer.append(*_tokens(1, 2))
+    return branch
 
 
 @pytest.mark.parametrize("length", [4, 8])
 def test_a_cache_cannot_be_rewound_into_its_prefix_or_the_future(length):
-    branch = _filled().branch(3)
+    branch = Cache.after([_filled()], 3)
     for layer in branch.layers:
         layer.append(*_tokens(1, 2))
     with pytest.raises(InvalidInput, match="own tokens begin at 5 and end at 7"):

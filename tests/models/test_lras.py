@@ -118,7 +118,7 @@ def test_a_shared_prefix_is_the_same_as_reading_it_again(network, sequence):
     trunk = Cache.empty(SMALL.depth, 25)
     network.features(tokens[:1, :25], positions[:1, :25], trunk)
     for split in (1, 12):
-        branch = trunk.branch(15)
+        branch = Cache.after([trunk], 15)
         pieces = [
             network(part, place, branch)
             for part, place in zip(

@@ -2,7 +2,7 @@ import torch
 
 from spelke.models.cache import Cache
 from spelke.models.lras import LRAS, LRASConfig
-from spelke.rollout.parallel import decode_parallel, likeliest_tokens
+from spelke.rollout.parallel import decode_parallel
 from spelke.tokens.sequence import TokenSequence
 
 CONFIG = LRASConfig(vocab_size=50, num_positions=60, depth=2, num_heads=2, embed_dim=16)
@@ -27,7 +27,7 @@ def test_four_short_passes_are_four_passes_over_everything():
     )
 
     def pick(features):
-        return likeliest_tokens(network, features)
+        return network.logits(features).argmax(-1)
 
     cache = Cache.empty(CONFIG.depth, 7 + 3 * 4)
     found = decode_parallel(network, cache, prompt, pointers, pick)
@@ -40,13 +40,3 @@ def test_four_short_passes_are_four_passes_over_everything():
         assert torch.equal(found.tokens[:, :, slot], logits.argmax(-1))
         sequence = sequence + TokenSequence(logits.argmax(-1), pointers.positions + slot + 1)
     assert cache.length == sequence.length - 3
-
-
-def test_greedy_choice_does_not_depend_on_the_chunk_and_keeps_to_its_columns():
-    network = _network()
-    features = torch.randn(2, 9, 16, generator=torch.Generator().manual_seed(2))
-    whole = network.logits(features)
-    for chunk in (1, 5, 100):
-        assert torch.equal(likeliest_tokens(network, features, chunk=chunk), whole.argmax(-1))
-        cut = likeliest_tokens(network, features, slice(20, 35), chunk)
-        assert torch.equal(cut, whole[..., 20:35].argmax(-1) + 20)

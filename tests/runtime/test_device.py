@@ -75,3 +75,21 @@ def test_the_flags_of_the_cpu_decide(tmp_path):
     cpuinfo.write_text("Features : fp asimd bf16\n")
     assert bfloat16_unit(cpuinfo) == "Arm BF16"
     assert bfloat16_unit(tmp_path / "absent") is None
+
+
+def test_free_memory_of_the_cpu(tmp_path):
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   2048 kB\n")
+    assert device._available(tmp_path / "meminfo") == 2048 * 1024
+    assert device._available(tmp_path / "absent") is None
+    assert device.free_bytes(torch.device("meta")) is None
+    assert device.free_bytes(torch.device("cpu")) > 0
+
+
+def test_the_limit_of_a_container_counts(tmp_path):
+    assert device._left_in_group(tmp_path) is None
+    (tmp_path / "memory.current").write_text("600\n")
+    (tmp_path / "memory.stat").write_text("anon 400\ninactive_file 150\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert device._left_in_group(tmp_path) is None
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert device._left_in_group(tmp_path) == 1000 - 600 + 150

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from spelke.errors import Unavailable
-from spelke.training.memory import _available, check_memory, free_bytes, needed_bytes
+from spelke.training.memory import check_memory, needed_bytes
 
 CPU = torch.device("cpu")
 
@@ -21,10 +21,3 @@ def test_what_cannot_fit_is_refused():
     with pytest.raises(Unavailable, match=r"10000000\.0 M parameters.*GB free"):
         check_memory(network, CPU)
     check_memory(nn.Linear(2, 2), CPU)
-
-
-def test_free_memory_of_the_cpu(tmp_path):
-    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   2048 kB\n")
-    assert _available(tmp_path / "meminfo") == 2048 * 1024
-    assert _available(tmp_path / "absent") is None
-    assert free_bytes(torch.device("meta")) is None

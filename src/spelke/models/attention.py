@@ -1,31 +1,27 @@
 """How tokens look at each other: one free function over queries, keys and values, and its module.
 
-Notable choices: one scaled-dot-product call serves causal, bidirectional and cross attention; a
-prefix that many continuations share is read once and never copied per continuation while decoding
-token by token.
+Notable choices: one scaled-dot-product call serves causal, bidirectional and cross attention; what
+many continuations share is read once for all of them while decoding token by token.
 Source: Venkatesh et al. 2025, section 3.1 (the published network is a GPT-2 style decoder).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
 from spelke.errors import InvalidInput
-from spelke.models.cache import LayerCache
-
-KeysValues = tuple[Tensor, Tensor]
-"""Keys and values, each (batch, head, time, head_dim); a batch of 1 is shared by all samples."""
+from spelke.models.cache import KeysValues, LayerCache
 
 Mask: TypeAlias = Bool[Tensor, "*mask"] | Float[Tensor, "*mask"]
 """True where a query may look; or a bias that is added to the scores, -inf where it may not."""
-
-_FEW_QUERIES = 8
-"""Up to this many new tokens, a shared prefix is attended to in place instead of being expanded."""
 
 
 def causal_mask(num_queries: int, num_keys: int, device: torch.device) -> Bool[Tensor, "query key"]:
@@ -41,7 +37,6 @@ def attend(
     *,
     mask: Mask | None = None,
     causal: bool = False,
-    prefix: KeysValues | None = None,
 ) -> Float[Tensor, "batch head query head_dim"]:
     """Mix `value` by the similarity of `query` and `key`, scaled by 1/sqrt(head_dim).
 
@@ -49,62 +44,69 @@ def attend(
         query: what looks.
         key: what is looked at; a batch of 1 serves every query.
         value: what is taken.
-        mask: where a query may look, broadcastable to (batch, head, query, key); it speaks of `key`
-            only, for a prefix is always visible.
+        mask: where a query may look, broadcastable to (batch, head, query, key).
         causal: a query sees keys up to its own place, counted from the *end* of `key`.
-        prefix: keys and values that precede `key` and that every query sees.
     """
-    num_queries, num_keys = query.shape[2], key.shape[2]
     if causal and mask is not None:
         raise InvalidInput(
             "got both `mask` and `causal=True`; give one of them: a causal restriction can be "
             "written into the mask with `causal_mask`"
         )
-    if prefix is not None and num_queries <= _FEW_QUERIES and prefix[0].shape[0] == 1:
-        if causal and num_queries > 1:
-            mask = causal_mask(num_queries, num_keys, query.device)
-        return _attend_shared(query, key, value, mask, prefix)
-    batch = query.shape[0]
-    if prefix is not None:
-        key = torch.cat([_expand(prefix[0], batch), _expand(key, batch)], 2)
-        value = torch.cat([_expand(prefix[1], batch), _expand(value, batch)], 2)
-        if mask is not None:
-            free = mask.new_ones(()) if mask.dtype == torch.bool else mask.new_zeros(())
-            sees_prefix = free.expand(*mask.shape[:-1], prefix[0].shape[2])
-            mask = torch.cat([sees_prefix, mask.expand(*mask.shape[:-1], num_keys)], -1)
-    key, value = _expand(key, batch), _expand(value, batch)
-    square = key.shape[2] == num_queries
-    if causal and not square and num_queries > 1:
-        mask = causal_mask(num_queries, key.shape[2], query.device)
-    return scaled_dot_product_attention(query, key, value, mask, is_causal=causal and square)
+    (batch, _, num_queries, _), num_keys = query.shape, key.shape[2]
+    key, value = (x.expand(batch, -1, -1, -1) for x in (key, value))
+    if causal and 1 < num_queries < num_keys:
+        # Kernels of a GPU know this mask and never build it; those of a CPU need it built.
+        build = _lower_right if query.device.type == "cpu" else causal_lower_right
+        mask = build(num_queries, num_keys)
+    return scaled_dot_product_attention(
+        query, key, value, mask, is_causal=causal and num_queries == num_keys
+    )
 
 
-def _expand(tensor: Tensor, batch: int) -> Tensor:
-    return tensor.expand(batch, -1, -1, -1)
+@lru_cache(maxsize=4)
+def _lower_right(num_queries: int, num_keys: int) -> Bool[Tensor, "query key"]:
+    return causal_mask(num_queries, num_keys, torch.device("cpu"))
 
 
-def _attend_shared(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, prefix: KeysValues
-) -> Tensor:
-    """The same softmax over prefix and own keys, without a copy of the prefix for each sample.
+def attend_after(
+    query: Float[Tensor, "batch head query head_dim"],
+    key: Float[Tensor, "batch head key head_dim"],
+    value: Float[Tensor, "batch head key head_dim"],
+    prefixes: Sequence[KeysValues],
+) -> Float[Tensor, "batch head query head_dim"]:
+    """Causal attention of sequences that continue others, without a copy of those for each.
 
-    Single-token decoding is bound by reading keys and values; here a shared prefix is read once for
-    the whole batch.
+    For a few new tokens of each sequence: there attention is bound by reading keys and values, and
+    here a prefix is read once for all that follow it.
+
+    Args:
+        query: the newest tokens.
+        key: own keys, float32, those of the newest tokens at the end.
+        value: own values.
+        prefixes: keys (float32) and values of what comes before, batch 1 each; equal shares of the
+            batch follow each.
     """
-    batch, head, num_queries, head_dim = query.shape
-    query = query * head_dim**-0.5
-    # All samples' queries become rows of one matrix product.
-    rows = query.transpose(0, 1).reshape(1, head, batch * num_queries, head_dim)
+    shares = query.chunk(len(prefixes)), key.chunk(len(prefixes)), value.chunk(len(prefixes))
     # Scores are float32 whatever comes in: rounded to bfloat16 they would be off by percents.
-    far = rows.float() @ prefix[0].transpose(2, 3).float()
-    far = far.view(head, batch, num_queries, -1).transpose(0, 1)
-    near = query.float() @ key.transpose(2, 3).float()
-    if mask is not None:
-        near = near.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else near + mask
+    with torch.autocast(query.device.type, enabled=False):
+        parts = zip(*shares, prefixes, strict=True)
+        return torch.cat([_attend_after_one(*part) for part in parts])
+
+
+def _attend_after_one(query: Tensor, key: Tensor, value: Tensor, prefix: KeysValues) -> Tensor:
+    batch, head, num_queries, head_dim = query.shape
+    query = query.float() * head_dim**-0.5
+    # All sequences' queries become rows of one matrix product.
+    rows = query.transpose(0, 1).reshape(head, batch * num_queries, head_dim)
+    far = (rows @ prefix[0][0].transpose(1, 2)).view(head, batch, num_queries, -1).transpose(0, 1)
+    near = query @ key.transpose(2, 3)
+    if num_queries > 1:
+        hidden = ~causal_mask(num_queries, key.shape[2], query.device)
+        near = near.masked_fill(hidden, -torch.inf)
     weights = torch.cat([far, near], 3).softmax(3).to(value.dtype)
     far, near = weights.split([far.shape[3], near.shape[3]], 3)
-    rows = far.transpose(0, 1).reshape(1, head, batch * num_queries, -1)
-    out = (rows @ prefix[1]).view(head, batch, num_queries, head_dim).transpose(0, 1)
+    rows = far.transpose(0, 1).reshape(head, batch * num_queries, -1)
+    out = (rows @ prefix[1][0]).view(head, batch, num_queries, head_dim).transpose(0, 1)
     return out + near @ value
 
 
@@ -139,7 +141,6 @@ class Attention(nn.Module):
         x: Float[Tensor, "batch length embed_dim"],
         *,
         context: KeysValues | None = None,
-        prefix: KeysValues | None = None,
         cache: LayerCache | None = None,
         mask: Mask | None = None,
         causal: bool = False,
@@ -149,8 +150,8 @@ class Attention(nn.Module):
         Args:
             x: the tokens.
             context: look at these keys and values *instead of* at `x` (cross attention).
-            prefix: look at these keys and values *as well as* at `x`.
-            cache: the keys and values of earlier tokens; those of `x` are appended to it.
+            cache: the keys and values of earlier tokens; those of `x` are appended to it. What the
+                sequences of the cache continue is seen too, and attention is then causal.
             mask: where a token may look, over `context`, or over `x` where none is given.
             causal: a token does not see later ones.
         """
@@ -161,11 +162,13 @@ class Attention(nn.Module):
         else:
             query, key, value = map(self._split_heads, self.c_attn(x).chunk(3, 2))
         if cache is not None:
-            key, value, prefix = cache.append(key, value)
-        out = attend(query, key, value, mask=mask, causal=causal, prefix=prefix)
+            key, value = cache.append(key, value)
+        if cache is not None and cache.prefixes:
+            out = attend_after(query, key, value, cache.prefixes)
+        else:
+            out = attend(query, key, value, mask=mask, causal=causal)
         return self.c_proj(out.transpose(1, 2).flatten(2))
 
     def _split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.num_heads, -1)).transpose(
-            1, 2
-        )  # (batch, head, length, head_dim)
+        heads = x.unflatten(2, (self.num_heads, -1))
+        return heads.transpose(1, 2)  # (batch, head, length, head_dim)

@@ -9,8 +9,20 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spelke.models.attention import Attention, KeysValues, Mask
-from spelke.models.cache import LayerCache
+from spelke.models.attention import Attention, Mask
+from spelke.models.cache import KeysValues, LayerCache
+
+
+class Norm(nn.LayerNorm):
+    """Layer norm without bias, in float32 whatever precision comes in."""
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__(embed_dim, bias=False)
+
+    def forward(self, x: Float[Tensor, "*batch embed_dim"]) -> Float[Tensor, "*batch embed_dim"]:
+        """Normalise each token."""
+        shape, weight = self.normalized_shape, self.weight.float()
+        return nn.functional.layer_norm(x.float(), shape, weight, None, self.eps)
 
 
 class FeedForward(nn.Module):
@@ -40,9 +52,9 @@ class Block(nn.Module):
 
     def __init__(self, embed_dim: int, num_heads: int, mlp_ratio: int | float = 4) -> None:
         super().__init__()
-        self.ln_1 = nn.LayerNorm(embed_dim, bias=False)
+        self.ln_1 = Norm(embed_dim)
         self.attn = Attention(embed_dim, num_heads)
-        self.ln_2 = nn.LayerNorm(embed_dim, bias=False)
+        self.ln_2 = Norm(embed_dim)
         self.mlp = FeedForward(embed_dim, mlp_ratio)
 
     def keys_values(self, x: Float[Tensor, "batch length embed_dim"]) -> KeysValues:
@@ -56,12 +68,9 @@ class Block(nn.Module):
         mask: Mask | None = None,
         causal: bool = False,
         *,
-        prefix: KeysValues | None = None,
         cache: LayerCache | None = None,
     ) -> Float[Tensor, "batch length embed_dim"]:
         """Pass tokens through the block; the arguments are those of `Attention`."""
-        seen = self.attn(
-            self.ln_1(x), context=context, prefix=prefix, cache=cache, mask=mask, causal=causal
-        )
+        seen = self.attn(self.ln_1(x), context=context, cache=cache, mask=mask, causal=causal)
         x = x + seen
         return x + self.mlp(self.ln_2(x))

@@ -10,6 +10,7 @@ Source: Venkatesh et al. 2025, section 3.1.
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from spelke.errors import InvalidInput
-from spelke.models.block import Block
+from spelke.models.block import Block, Norm
 from spelke.models.cache import Cache
 
 
@@ -86,7 +87,7 @@ class LRAS(nn.Module):
                 "h": nn.ModuleList(
                     Block(config.embed_dim, config.num_heads) for _ in range(config.depth)
                 ),
-                "ln_f": nn.LayerNorm(config.embed_dim, bias=False),
+                "ln_f": Norm(config.embed_dim),
             }
         )
         self.lm_head = nn.Linear(config.embed_dim, config.vocab_size, bias=False)
@@ -143,8 +144,13 @@ class LRAS(nn.Module):
                     f"a sequence of {start + tokens.shape[1]} tokens needs explicit `positions`: "
                     f"the network has num_positions={self.config.num_positions}"
                 )
+        with self._precision():
+            return self._features(tokens, positions, cache)
+
+    def _features(self, tokens: Tensor, positions: Tensor, cache: Cache | None) -> Tensor:
         parts = self.transformer
         x = parts["token_embedding"](tokens) + parts["positional_embedding"](positions)
+        x = x.float()  # what blocks add to stays exact, whatever precision they work in
         for index, block in enumerate(cast(nn.ModuleList, parts["h"])):
             x = block(x, causal=True, cache=None if cache is None else cache.layers[index])
         return parts["ln_f"](x)
@@ -153,7 +159,15 @@ class LRAS(nn.Module):
         self, features: Float[Tensor, "*batch embed_dim"], columns: slice = slice(None)
     ) -> Float[Tensor, "*batch column"]:
         """Logits of the tokens in `columns`."""
-        return nn.functional.linear(features, self.lm_head.weight[columns])
+        weight = self.lm_head.weight[columns]
+        return nn.functional.linear(features.to(weight.dtype), weight)
+
+    def _precision(self) -> AbstractContextManager:
+        """Matrices of lower precision multiply in theirs; norms, softmax and residuals do not."""
+        weight = self.lm_head.weight
+        if weight.dtype is torch.float32:
+            return nullcontext()  # whoever calls may have chosen another
+        return torch.autocast(weight.device.type, weight.dtype)
 
     def loss(
         self,

@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spelke.errors import InvalidInput
-from spelke.models.block import Block
+from spelke.models.block import Block, Norm
 from spelke.models.local_quantizer import CODE_SIZE
 from spelke.models.stem import ConvStem
 from spelke.models.waves import fourier_features, sinusoids
@@ -148,7 +148,7 @@ class PrefixWorld(nn.Module):
         self.pointer = nn.Parameter(torch.zeros(width))
         self.code_embedding = nn.Embedding(config.num_slots * config.num_codes, width)
         self.camera = nn.Linear(CAMERA_NUMBERS, width)
-        self.ln_f = nn.LayerNorm(width, bias=False)
+        self.ln_f = Norm(width)
         self.to_cells = nn.Linear(width, config.num_slots * config.cell_dim)
         self.head = nn.Linear(config.cell_dim, config.num_codes)
         # Mean flow in pixels of the 4x4 cells that get each code: what an answer means.

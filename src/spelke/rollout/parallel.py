@@ -73,15 +73,3 @@ def decode_parallel(
         features.append(network.features(tokens[-1], pointers.positions + slot, cache))
         tokens.append(choose(features[-1]))
     return Slots(torch.stack(tokens, 2), torch.stack(features, 2))
-
-
-def likeliest_tokens(
-    network: LRAS,
-    features: Float[Tensor, "*batch embed_dim"],
-    columns: slice = slice(None),
-    chunk: int = 256,
-) -> Int[Tensor, "*batch"]:
-    """Greedy choice among the tokens of `columns`, `chunk` places at a time to bound memory."""
-    rows = features.flatten(0, -2)
-    best = [network.logits(part, columns).argmax(-1) for part in rows.split(chunk)]
-    return torch.cat(best).view(features.shape[:-1]) + (columns.start or 0)

@@ -5,11 +5,10 @@ Source: Venkatesh et al. 2025, section 3.2; defaults and departures in `Publishe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
@@ -46,16 +45,16 @@ class PublishedOptions:
     """Give as many patches as there are pokes, random ones if two pokes share a patch."""
     fills_one_step: bool = False
     """Where a patch has no prediction take the neighbour's even if it has none either."""
-    max_batch: int = 8
-    """Questions answered side by side; bounds memory, does not change the answers."""
+    draws_multinomial: bool = False
+    """Draw tokens with torch's `multinomial`: other draws of the same distribution, and slower."""
+    expects_in_bfloat16: bool = False
+    """Round the arithmetic of the expected displacement to bfloat16: off by up to 0.4 pixels."""
 
     def __post_init__(self) -> None:
         if self.frame0_order not in ("pinned", "per-seed"):
             raise InvalidInput(
                 f"frame0_order must be 'pinned' or 'per-seed', got {self.frame0_order!r}"
             )
-        if self.max_batch < 1:
-            raise InvalidInput(f"max_batch must be positive, got {self.max_batch}")
 
     @property
     def is_pinned(self) -> bool:
@@ -63,7 +62,7 @@ class PublishedOptions:
         return self.frame0_order == "pinned"
 
 
-def published_options(max_batch: int = 8) -> PublishedOptions:
+def published_options() -> PublishedOptions:
     """What the published code does, its defects included."""
     return PublishedOptions(
         frame0_order="per-seed",
@@ -71,7 +70,8 @@ def published_options(max_batch: int = 8) -> PublishedOptions:
         spends_pointer_draws=True,
         counts_every_poke=True,
         fills_one_step=True,
-        max_batch=max_batch,
+        draws_multinomial=True,
+        expects_in_bfloat16=True,
     )
 
 
@@ -119,22 +119,3 @@ def with_still_corners(pokes: Sequence[Poke], layout: Layout) -> tuple[Poke, ...
     corners = corner_pokes(layout)
     free = zip(corners, poke_patches(corners, layout), strict=True)
     return (*(poke for poke, patch in free if patch not in taken), *pokes)
-
-
-def group_questions(
-    queries: Sequence[Query], questions: Sequence[Question], options: PublishedOptions
-) -> Iterator[tuple[list[int], Question]]:
-    """Questions side by side: equal lengths, one reading of the picture, at most `max_batch`.
-
-    Yields:
-        which queries, and their questions as one batch.
-    """
-    groups: dict[tuple[int, int], list[int]] = {}
-    for row, (query, question) in enumerate(zip(queries, questions, strict=True)):
-        key = (0 if options.is_pinned else query.seed, question.given.shape[1])
-        groups.setdefault(key, []).append(row)
-    for group in groups.values():
-        for start in range(0, len(group), options.max_batch):
-            rows = group[start : start + options.max_batch]
-            batch = zip(*(questions[row] for row in rows), strict=True)
-            yield rows, Question(*(torch.cat(part) for part in batch))

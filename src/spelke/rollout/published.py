@@ -1,8 +1,10 @@
 """The published world model: five tokens for each patch of picture and flow, at any grid size.
 
-A glance reads the picture once; all questions about it share that reading and are answered side by
-side. Defaults improve on the published code where it only loses by them (one order of the picture's
-patches for all questions, tokens drawn among flow codes only, no draws thrown away);
+The engine behind it: a picture is read once and its keys and values serve every question about it;
+questions are drawn side by side (`lanes`); a parallel pass stops at the first slot where only that
+is used; the head is cut to the tokens that matter (`head`); memory is asked for before it is taken
+(`budget`). Defaults improve on the published code where it only loses by them (one order of the
+picture's patches for all questions, tokens drawn among flow codes only, no draws thrown away);
 `prompt.published_options()` restores its behaviour number for number.
 Source: Venkatesh et al. 2025, sections 3.1 and 3.2.
 """
@@ -10,6 +12,8 @@ Source: Venkatesh et al. 2025, sections 3.1 and 3.2.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -19,7 +23,8 @@ from spelke.errors import InvalidInput
 from spelke.models.cache import Cache
 from spelke.models.local_quantizer import LocalQuantizer
 from spelke.models.lras import LRAS
-from spelke.rollout.base import Query, Sampling
+from spelke.rollout.base import Ask, Sampling
+from spelke.rollout.budget import Budget, plan_budget
 from spelke.rollout.expectation import (
     code_entropy,
     fill_holes,
@@ -27,13 +32,10 @@ from spelke.rollout.expectation import (
     still_probability,
     tile_patches,
 )
-from spelke.rollout.parallel import likeliest_tokens
-from spelke.rollout.prompt import (
-    PublishedOptions,
-    group_questions,
-    pack_picture,
-    put_question,
-)
+from spelke.rollout.head import Head
+from spelke.rollout.lanes import Lanes, into_lanes
+from spelke.rollout.prompt import PublishedOptions, pack_picture, put_question
+from spelke.rollout.readings import Readings
 from spelke.rollout.sampling import sample_tokens, spend_draw
 from spelke.rollout.seq2par import (
     DecodedFlow,
@@ -48,20 +50,42 @@ from spelke.tokens.layout import Layout
 from spelke.tokens.patches import from_patches, to_patches
 
 
+class PublishedGlance:
+    """What a `PublishedWorldModel` has understood of one image; made by its `look`.
+
+    Attributes:
+        codes: (patch, 4) RGB codes.
+    """
+
+    def __init__(self, codes: Int[Tensor, "patch 4"]) -> None:
+        self.codes = codes
+
+
+class _Put(NamedTuple):
+    """One question as the network is asked it."""
+
+    row: int
+    glance: PublishedGlance
+    order_seed: int
+    question: Question
+
+
 class PublishedWorldModel:
-    """A flow predictor with its two quantizers.
+    """A flow predictor with its two quantizers; implements `rollout.base.WorldModel`.
 
     Args:
-        network: predicts tokens; any precision.
+        network: predicts tokens, in any precision; logits and expectations are float32 always.
         rgb_quantizer: pictures to codes.
         flow_quantizer: flow to codes and back.
         layout: what the tokens mean; square.
         flow_table: what each flow code means; decoded from the quantizer where it is not given.
         zero_codes: the flow codes for "nothing moves"; the slowest two of the table by default.
         options: how questions are put.
+        budget: how much memory readings and lanes may take; asked from the device by default.
 
     Raises:
         InvalidInput: the parts do not fit each other.
+        Unavailable: not even one picture fits into memory.
     """
 
     def __init__(
@@ -74,6 +98,7 @@ class PublishedWorldModel:
         flow_table: FlowTable | None = None,
         zero_codes: Sequence[int] | None = None,
         options: PublishedOptions | None = None,
+        budget: Budget | None = None,
     ) -> None:
         _check_parts(network, rgb_quantizer, flow_quantizer, layout)
         self.network = network.eval()
@@ -83,25 +108,117 @@ class PublishedWorldModel:
         self.options = options or PublishedOptions()
         self.size = layout.image_size[0]
         self.patch_size = layout.patch_size
-        self.device = network.lm_head.weight.device
+        weight = network.lm_head.weight
+        self.device, self._dtype = weight.device, weight.dtype
         self._flow_table = None if flow_table is None else flow_table.to(self.device)
         self._zero_codes = zero_codes
+        self.budget = budget or plan_budget(network.config, layout, self._dtype, self.device)
+        self._readings = Readings(self.budget.readings)
 
-    @property
+    @cached_property
     def flow_table(self) -> FlowTable:
         """What each flow code means."""
-        if self._flow_table is None:
-            self._flow_table = build_flow_table(
-                self.decode_flow_codes, self.flow_quantizer.config.vocab_size, device=self.device
-            )
-        return self._flow_table
+        if self._flow_table is not None:
+            return self._flow_table
+        num_codes = self.flow_quantizer.config.vocab_size
+        return build_flow_table(self.decode_flow_codes, num_codes, device=self.device)
 
-    @property
+    @cached_property
     def zero_codes(self) -> Tensor:
         """The flow codes for "nothing moves"."""
         if self._zero_codes is None:
             return self.flow_table.still_codes()
         return torch.tensor(self._zero_codes, device=self.device)
+
+    def look(self, images: Float[Tensor, "image 3 size size"]) -> list[PublishedGlance]:
+        """Encode images in [0, 1], RGB, as tokens; the network reads them when it is asked.
+
+        Raises:
+            InvalidInput: the images are not of the model's size.
+        """
+        if images.shape[1:] != (3, self.size, self.size):
+            raise InvalidInput(
+                f"expected images of shape (image, 3, {self.size}, {self.size}), got "
+                f"{tuple(images.shape)}; resize or crop them to squares first"
+            )
+        return [PublishedGlance(self._encode_picture(image)) for image in images]
+
+    def motion_affordance(self, asks: Sequence[Ask]) -> Float[Tensor, "ask rows columns"]:
+        """Probability, per patch, that something there moves; 0 at poked patches."""
+        return self._maps(asks, lambda logits: 1 - still_probability(logits, self.zero_codes))
+
+    def entropy(self, asks: Sequence[Ask]) -> Float[Tensor, "ask rows columns"]:
+        """Entropy in nats, per patch, of the first flow code; 0 at poked patches."""
+        return self._maps(asks, code_entropy)
+
+    @torch.no_grad()
+    def expected_displacement(self, asks: Sequence[Ask]) -> Float[Tensor, "ask 2 size size"]:
+        """Mean predicted flow in pixels given each question's pokes.
+
+        Only the first of a patch's four codes is asked, and its 4x4 pixels are stretched over the
+        patch. Poked patches take the flow of the nearest patch that was predicted.
+        """
+        layout, table, options = self.layout, self.flow_table, self.options
+        nothing = table.flow.mean(0).expand(1, layout.num_patches, 2, 4, 4)
+        patches = torch.zeros(len(asks), layout.num_patches, 2, 4, 4)
+        for put, features in self._first(asks):
+            moved = self._table_head.reduce(
+                features,
+                lambda logits: mean_patch_flow(
+                    logits, table.flow, in_bfloat16=options.expects_in_bfloat16
+                ),
+            )
+            order = put.question.order
+            full = scatter_patches(moved, order, nothing)
+            filled = fill_holes(full, order, layout.columns, one_step=options.fills_one_step)
+            patches[put.row] = filled[0]
+        field = tile_patches(patches, layout.columns)
+        scale = self.size // field.shape[2]
+        return field.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+
+    @torch.no_grad()
+    def sample_flow(
+        self, asks: Sequence[Ask], num_sequential: int, sampling: Sampling
+    ) -> Float[Tensor, "ask 2 size size"]:
+        """One possible flow field in pixels for each question.
+
+        Args:
+            asks: the questions; a query's seed decides what is drawn for it.
+            num_sequential: patches drawn one after another; the rest is decoded in parallel.
+            sampling: how the sequential part draws.
+        """
+        start, columns = self.layout.flow.codes.start, self.layout.columns
+        result = torch.zeros(len(asks), 2, *self.layout.image_size)
+        for row, decoded in self.decode(asks, num_sequential, sampling):
+            codes = from_patches(decoded.tokens - start, columns)
+            result[row] = self.decode_flow_codes(codes)[0]
+        return result
+
+    @torch.no_grad()
+    def decode(
+        self, asks: Sequence[Ask], num_sequential: int, sampling: Sampling
+    ) -> Iterator[tuple[int, DecodedFlow]]:
+        """Decode token by token; yields which ask, and its tokens, in no particular order."""
+        puts = self._put(asks)
+        for lanes in self._lanes(puts, num_sequential):
+            side_by_side = [puts[number] for number in lanes.questions]
+            width = len(lanes.shares[0])
+            readings = [self._reading(put.glance, put.order_seed) for put in side_by_side[::width]]
+            draw, spend = self._draws([asks[put.row].query.seed for put in side_by_side], sampling)
+            parts = zip(*(put.question for put in side_by_side), strict=True)
+            flows = decode_flow(
+                self.network,
+                readings,
+                Question(*map(torch.cat, parts)),
+                self.layout.flow,
+                num_sequential,
+                draw,
+                self._code_head.likeliest,
+                forced=spend,
+                rows=lanes.wanted,
+            )
+            for lane, decoded in zip(lanes.wanted, flows, strict=True):
+                yield side_by_side[lane].row, decoded
 
     @torch.no_grad()
     def encode_flow(
@@ -115,168 +232,106 @@ class PublishedWorldModel:
     def decode_flow_codes(
         self, codes: Int[Tensor, "batch rows columns"]
     ) -> Float[Tensor, "batch 2 height width"]:
-        """Flow in pixels of grids of flow codes (batch, rows, columns)."""
+        """Flow in pixels of grids of flow codes."""
         return self.flow_quantizer.denormalise(self.flow_quantizer.decode(codes))
 
-    def look(self, image: Float[Tensor, "3 size size"]) -> PublishedGlance:
-        """Encode one image in [0, 1], RGB.
-
-        Raises:
-            InvalidInput: the image is not of the model's size.
-        """
-        if image.shape != (3, self.size, self.size):
-            raise InvalidInput(
-                f"expected an image of shape (3, {self.size}, {self.size}), got "
-                f"{tuple(image.shape)}; resize or crop it to a square first"
-            )
-        return PublishedGlance(self, image)
-
-
-class PublishedGlance:
-    """What a `PublishedWorldModel` has understood of one image; made by its `look`."""
-
-    def __init__(self, model: PublishedWorldModel, image: Float[Tensor, "3 size size"]) -> None:
-        self.model = model
-        quantizer = model.rgb_quantizer
-        with torch.no_grad():
-            raw = image[None].to(model.device, torch.float32)
-            codes = quantizer.encode(quantizer.normalise(raw))
-        self.codes = to_patches(codes)[0].cpu()
-        self._prefixes: dict[int, Cache] = {}
+    @torch.no_grad()
+    def _encode_picture(self, image: Tensor) -> Tensor:
+        raw = image[None].to(self.device, torch.float32)
+        return to_patches(self.rgb_quantizer.encode(self.rgb_quantizer.normalise(raw)))[0].cpu()
 
     @torch.no_grad()
-    def motion_affordance(self, queries: Sequence[Query]) -> Float[Tensor, "query rows columns"]:
-        """Probability, per patch, that something there moves; 0 at poked patches."""
-        zero_codes = self.model.zero_codes
-        return self._maps(queries, lambda logits: 1 - still_probability(logits, zero_codes))
+    def _maps(self, asks: Sequence[Ask], measure: Callable[[Tensor], Tensor]) -> Tensor:
+        """One number for each patch, 0 where the patch is given."""
+        layout = self.layout
+        result = torch.zeros(len(asks), layout.num_patches)
+        for put, features in self._first(asks):
+            values = self._flow_head.reduce(features, measure)
+            nothing = values.new_zeros(1, layout.num_patches)
+            result[put.row] = scatter_patches(values, put.question.order, nothing)[0]
+        return result.view(len(asks), layout.rows, layout.columns)
 
-    @torch.no_grad()
-    def entropy(self, queries: Sequence[Query]) -> Float[Tensor, "query rows columns"]:
-        """Entropy in nats, per patch, of the first flow code; 0 at poked patches."""
-        return self._maps(queries, code_entropy)
+    def _first(self, asks: Sequence[Ask]) -> Iterator[tuple[_Put, Tensor]]:
+        """What the head reads for the first codes; questions about one reading together."""
+        puts = sorted(self._put(asks), key=lambda put: (id(put.glance), put.order_seed))
+        for put in puts:
+            reading = self._reading(put.glance, put.order_seed)
+            yield put, first_features(self.network, reading, put.question, self.layout.flow)
 
-    @torch.no_grad()
-    def expected_displacement(self, queries: Sequence[Query]) -> Float[Tensor, "query 2 size size"]:
-        """Mean predicted flow in pixels given each query's pokes.
-
-        Only the first of a patch's four codes is asked, and its 4x4 pixels are stretched over the
-        patch. Poked patches take the flow of the nearest patch that was predicted.
-        """
-        layout, table = self.model.layout, self.model.flow_table
-        result = torch.zeros(len(queries), layout.num_patches, 2, 4, 4)
-        for rows, question in self._questions(queries):
-            features = self._first(queries[rows[0]].seed, question)
-            moved = self._by_chunks(
-                features, lambda logits: mean_patch_flow(logits[..., table.codes], table.flow)
-            )
-            full = scatter_patches(
-                moved, question.order, table.flow.mean(0).expand(len(rows), *result.shape[1:])
-            )
-            one_step = self.model.options.fills_one_step
-            filled = fill_holes(full, question.order, layout.columns, one_step=one_step)
-            result[rows] = filled.cpu()
-        field = tile_patches(result, layout.columns)
-        scale = layout.image_size[0] // field.shape[2]
-        return field.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-
-    @torch.no_grad()
-    def sample_flow(
-        self, queries: Sequence[Query], num_sequential: int, sampling: Sampling
-    ) -> Float[Tensor, "query 2 size size"]:
-        """One possible flow field in pixels for each query.
-
-        Args:
-            queries: the questions; a query's seed decides what is drawn for it.
-            num_sequential: patches drawn one after another; the rest is decoded in parallel.
-            sampling: how the sequential part draws.
-        """
-        layout = self.model.layout
-        result = torch.zeros(len(queries), 2, *layout.image_size)
-        for rows, decoded in self.decode(queries, num_sequential, sampling):
-            codes = from_patches(decoded.tokens - layout.flow.codes.start, layout.columns)
-            result[rows] = self.model.decode_flow_codes(codes).cpu()
+    def _put(self, asks: Sequence[Ask]) -> list[_Put]:
+        """The questions in tokens, on the device."""
+        result = []
+        for row, (glance, query) in enumerate(asks):
+            if not isinstance(glance, PublishedGlance):
+                raise InvalidInput(f"{type(glance).__name__} is another model's; look at it again")
+            question = put_question(query, self.layout, self.options, self.encode_flow)
+            question = Question(*(part.to(self.device) for part in question))
+            seed = self.options.frame0_seed if self.options.is_pinned else query.seed
+            result.append(_Put(row, glance, seed, question))
         return result
 
-    @torch.no_grad()
-    def decode(
-        self, queries: Sequence[Query], num_sequential: int, sampling: Sampling
-    ) -> Iterator[tuple[list[int], DecodedFlow]]:
-        """Decode token by token; yields, batch by batch, which queries and their tokens."""
-        network, layout, options = self.model.network, self.model.layout, self.model.options
-        flow = layout.flow.codes
-        columns = slice(None) if options.whole_vocabulary else slice(flow.start, flow.stop)
-        for rows, question in self._questions(queries):
-            seeds = (queries[row].seed for row in rows)
-            generators = [torch.Generator(self.model.device).manual_seed(seed) for seed in seeds]
-
-            def draw(features: Tensor, step: int, generators=generators) -> Tensor:
-                logits = network.logits(features, columns).float()
-                return sample_tokens(logits, sampling, generators) + (columns.start or 0)
-
-            def spend(step: int, generators=generators) -> None:
-                if options.spends_pointer_draws and sampling.temperature > 0:
-                    spend_draw(layout.vocab_size, generators)
-
-            yield (
-                rows,
-                decode_flow(
-                    network,
-                    self._prefix(queries[rows[0]].seed),
-                    question,
-                    layout.flow,
-                    num_sequential,
-                    draw,
-                    lambda features: likeliest_tokens(network, features, columns),
-                    spend,
-                ),
-            )
-
-    def _maps(self, queries: Sequence[Query], measure: Callable[[Tensor], Tensor]) -> Tensor:
-        """One number for each patch, 0 where the patch is given."""
-        layout = self.model.layout
-        result = torch.zeros(len(queries), layout.num_patches)
-        for rows, question in self._questions(queries):
-            features = self._first(queries[rows[0]].seed, question)
-            values = self._by_chunks(features, measure)
-            result[rows] = scatter_patches(
-                values, question.order, values.new_zeros(len(rows), layout.num_patches)
-            ).cpu()
-        return result.view(len(queries), layout.rows, layout.columns)
-
-    def _first(self, seed: int, question: Question) -> Tensor:
-        return first_features(
-            self.model.network, self._prefix(seed), question, self.model.layout.flow
+    def _lanes(self, puts: Sequence[_Put], num_sequential: int) -> Iterator[Lanes]:
+        """Who is drawn beside whom; each alone where nothing is drawn one after another."""
+        given = [put.question.given.shape[1] for put in puts]
+        drawn = [min(num_sequential, put.question.order.shape[1]) for put in puts]
+        longest = max((5 * (a + b) for a, b in zip(given, drawn, strict=True)), default=0)
+        width = self.budget.lanes(longest) if num_sequential else 1
+        return into_lanes(
+            [(put.glance, put.order_seed) for put in puts],
+            given,
+            width,
+            exactly=width == 1 or self.budget.fixed_lanes is not None,
         )
 
-    def _by_chunks(
-        self, features: Tensor, measure: Callable[[Tensor], Tensor], chunk: int = 256
-    ) -> Tensor:
-        """`measure` of the first code's logits over the flow range, some patches at a time."""
-        network, flow = self.model.network, self.model.layout.flow.codes
-        columns = slice(flow.start, flow.stop)
-        parts = [measure(network.logits(part, columns)) for part in features.split(chunk, 1)]
-        return torch.cat(parts, 1)
+    def _draws(
+        self, seeds: Sequence[int], sampling: Sampling
+    ) -> tuple[Callable[[Tensor, int], Tensor], Callable[[int], None]]:
+        """How the lanes choose a token, and what they do where a token is forced."""
+        multinomial, head = self.options.draws_multinomial, self._code_head
+        # Uniform numbers come from the CPU, so that every device draws the same.
+        device = self.device if multinomial else torch.device("cpu")
+        generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
-    def _prefix(self, seed: int) -> Cache:
-        """Picture and camera, read once; the last reading is kept."""
-        model, options = self.model, self.model.options
-        seed = options.frame0_seed if options.is_pinned else seed
-        if seed not in self._prefixes:
-            camera = IDENTITY_CODES if options.has_camera else None
-            sequence = pack_picture(self.codes, seed, model.layout, camera).to(model.device)
-            cache = Cache.empty(model.network.config.depth, sequence.length)
-            model.network.features(sequence.tokens[None], sequence.positions[None], cache)
-            self._prefixes.clear()
-            self._prefixes[seed] = cache
-        return self._prefixes[seed]
+        def draw(features: Tensor, step: int) -> Tensor:
+            logits = head.logits(features)
+            return head.token(sample_tokens(logits, sampling, generators, multinomial=multinomial))
 
-    def _questions(self, queries: Sequence[Query]) -> Iterator[tuple[list[int], Question]]:
-        model = self.model
-        questions = [
-            put_question(query, model.layout, model.options, model.encode_flow) for query in queries
-        ]
-        for rows, question in group_questions(queries, questions, model.options):
-            yield rows, Question(*(part.to(model.device) for part in question))
+        def spend(step: int) -> None:
+            if self.options.spends_pointer_draws and sampling.temperature > 0:
+                spend_draw(self.layout.vocab_size, generators)
+
+        return draw, spend
+
+    def _reading(self, glance: PublishedGlance, seed: int) -> Cache:
+        """Picture and camera in the order of a seed, read once and kept while memory allows."""
+
+        def read() -> Cache:
+            camera = IDENTITY_CODES if self.options.has_camera else None
+            sequence = pack_picture(glance.codes, seed, self.layout, camera).to(self.device)
+            cache = Cache.empty(self.network.config.depth, sequence.length)
+            self.network.features(sequence.tokens[None], sequence.positions[None], cache)
+            return cache
+
+        return self._readings.get(glance, seed, read)
+
+    @cached_property
+    def _flow_head(self) -> Head:
+        return Head.of(self.network.lm_head, self.layout.flow.codes)
+
+    @cached_property
+    def _table_head(self) -> Head:
+        """Of the codes that the table names, in its order."""
+        codes = self.flow_table.codes
+        if torch.equal(codes, torch.arange(len(self.layout.flow.codes), device=codes.device)):
+            return self._flow_head
+        return Head.of(self.network.lm_head, codes + self.layout.flow.codes.start)
+
+    @cached_property
+    def _code_head(self) -> Head:
+        """Of the tokens that may be chosen."""
+        if self.options.whole_vocabulary:
+            return Head.of(self.network.lm_head, range(self.layout.vocab_size))
+        return self._flow_head
 
 
 def _check_parts(

@@ -7,7 +7,8 @@ Source: Venkatesh et al. 2025, section 3.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -37,17 +38,17 @@ class Question(NamedTuple):
 
 
 class DecodedFlow(NamedTuple):
-    """One possible flow for each question.
+    """One possible flow for one question.
 
     Attributes:
         tokens: token ids of all patches, in patch order.
         parallel: the patches that were decoded in parallel, in decode order.
-        features: what the head read for them, slot by slot.
+        features: what the head read for them, slot by slot; None if there are none.
     """
 
-    tokens: Int[Tensor, "batch patch 4"]
-    parallel: Int[Tensor, "batch parallel"]
-    features: Float[Tensor, "batch parallel 4 embed_dim"]
+    tokens: Int[Tensor, "1 patch 4"]
+    parallel: Int[Tensor, "1 parallel"]
+    features: Float[Tensor, "1 parallel 4 embed_dim"] | None
 
 
 def pointer_tokens(patches: Int[Tensor, "*batch patch"], stream: Stream) -> TokenSequence:
@@ -56,59 +57,92 @@ def pointer_tokens(patches: Int[Tensor, "*batch patch"], stream: Stream) -> Toke
 
 
 def first_features(
-    network: LRAS, prefix: Cache, question: Question, stream: Stream
-) -> Float[Tensor, "batch decoded embed_dim"]:
+    network: LRAS, reading: Cache, question: Question, stream: Stream
+) -> Float[Tensor, "1 decoded embed_dim"]:
     """What the head reads for the first code of every patch that is not given, in decode order.
 
-    All that affordance, entropy and expected displacement need: one parallel pass.
+    All that affordance, entropy and expected displacement need: one parallel pass. The arguments
+    are those of `decode_flow`, for one question.
     """
     prompt = pack_patches(question.given_codes, question.given, stream)
     pointers = pointer_tokens(question.order, stream)
-    cache = prefix.branch(prompt.length + pointers.length)
-    return first_slot_features(network, cache, prompt, pointers)
+    reading.reserve(prompt.length + pointers.length)
+    with _restored(reading):
+        return first_slot_features(network, reading, prompt, pointers)
 
 
 def decode_flow(
     network: LRAS,
-    prefix: Cache,
-    question: Question,
+    readings: Sequence[Cache],
+    questions: Question,
     stream: Stream,
     num_sequential: int,
     draw: Choose,
     pick: Callable[[Tensor], Tensor],
+    *,
     forced: Callable[[int], None] = lambda step: None,
-) -> DecodedFlow:
-    """Decode every patch that is not given.
+    rows: Sequence[int] | None = None,
+) -> Iterator[DecodedFlow]:
+    """Decode every patch that is not given; yields one flow for each question of `rows`.
+
+    All questions advance together while tokens are drawn one after another; there a step is bound
+    by reading the weights. A parallel pass of one question has a thousand tokens and is bound by
+    arithmetic, so the questions take turns: each passes right behind the picture, in the picture's
+    own cache, and is then forgotten. Nothing is copied for it.
 
     Args:
         network: predicts the next token.
-        prefix: the picture (and camera), shared by all questions; it is not changed.
-        question: what is known; batched.
+        readings: pictures (and cameras) already read; equal shares of the questions are about
+            each. Afterwards they hold what they held before.
+        questions: what is known; batched.
         stream: where flow lives in the vocabulary.
         num_sequential: how many patches of the order are drawn one after another.
         draw: chooses tokens in the sequential part (features, step).
         pick: chooses tokens in the parallel part (features).
         forced: called at every pointer of the sequential part.
+        rows: the questions whose flow is wanted, all by default; others only fill up a batch.
     """
-    given, given_codes, order = question
+    given, given_codes, order = questions
     one_by_one, rest = order[:, :num_sequential], order[:, num_sequential:]
     prompt = pack_patches(given_codes, given, stream)
     free = given.new_full((*one_by_one.shape, CODES_PER_PATCH), FREE - stream.codes.start)
     wanted = pack_patches(free, one_by_one, stream)
-    cache = prefix.branch(prompt.length + wanted.length + CODES_PER_PATCH * rest.shape[1])
-    drawn = decode_sequential(network, cache, prompt, wanted, draw, forced=forced)
-    before = unread(prompt, wanted, drawn)
+    for reading in readings:
+        reading.reserve(prompt.length + wanted.length + CODES_PER_PATCH * rest.shape[1])
+    lanes, drawn, before = None, wanted.tokens, prompt
+    if wanted.length:
+        lanes = Cache.after(readings, prompt.length + wanted.length)
+        drawn = decode_sequential(network, lanes, prompt, wanted, draw, forced=forced)
+        before = unread(prompt, wanted, drawn)
 
-    batch, num_patches = order.shape[0], given.shape[1] + order.shape[1]
-    tokens = given.new_zeros(batch, num_patches, CODES_PER_PATCH)
+    tokens = given.new_zeros(len(order), given.shape[1] + order.shape[1], CODES_PER_PATCH)
     _put(tokens, given, given_codes + stream.codes.start)
     _put(tokens, one_by_one, drawn.unflatten(1, (-1, 1 + CODES_PER_PATCH))[..., 1:])
-    if rest.shape[1] == 0:
-        nothing = torch.zeros(batch, 0, CODES_PER_PATCH, network.config.embed_dim)
-        return DecodedFlow(tokens, rest, nothing.to(order.device))
-    slots = decode_parallel(network, cache, before, pointer_tokens(rest, stream), pick)
-    _put(tokens, rest, slots.tokens)
-    return DecodedFlow(tokens, rest, slots.features)
+    for row in range(len(order)) if rows is None else rows:
+        one = slice(row, row + 1)
+        if rest.shape[1] == 0:
+            yield DecodedFlow(tokens[one], rest[one], None)
+            continue
+        reading = readings[row * len(readings) // len(order)]
+        with _restored(reading):
+            if lanes is not None:
+                reading.append_from(lanes, row)
+            known = TokenSequence(before.tokens[one], before.positions[one])
+            slots = decode_parallel(
+                network, reading, known, pointer_tokens(rest[one], stream), pick
+            )
+        _put(tokens[one], rest[one], slots.tokens)
+        yield DecodedFlow(tokens[one], rest[one], slots.features)
+
+
+@contextmanager
+def _restored(cache: Cache) -> Iterator[None]:
+    """Let something be read at the end of a cache, and forget it."""
+    length = cache.length
+    try:
+        yield
+    finally:
+        cache.rewind(length)
 
 
 def scatter_patches(

@@ -126,3 +126,41 @@ def bfloat16_unit(cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:
             present = set(flags.split())
             return next((unit for flag, unit in _CPU_FLAGS.items() if flag in present), None)
     return None
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that is free on a device; None where it cannot be told."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type != "cpu":
+        return None
+    limits = (_available(Path("/proc/meminfo")), _left_in_group(Path("/sys/fs/cgroup")))
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known else None
+
+
+def _available(meminfo: Path) -> int | None:
+    """What the system could give."""
+    try:
+        lines = meminfo.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        title, _, value = line.partition(":")
+        if title == "MemAvailable":
+            return 1024 * int(value.split()[0])
+    return None
+
+
+def _left_in_group(folder: Path) -> int | None:
+    """What a container's limit leaves, files that it has merely read aside; None without limit."""
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        used = int((folder / "memory.current").read_text())
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):
+        return None
+    if not limit.isdigit():
+        return None
+    statistics = dict(line.split() for line in lines)
+    return max(0, int(limit) - used + int(statistics.get("inactive_file", 0)))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
 from spelke.errors import Unavailable
+from spelke.runtime.device import free_bytes
 
 _BYTES = 4
 """Of a float32; weights, gradients, averages and moments are all kept in it."""
@@ -36,22 +35,3 @@ def needed_bytes(objective: nn.Module) -> int:
     every = sum(parameter.numel() for parameter in objective.parameters())
     trained = sum(p.numel() for p in objective.parameters() if p.requires_grad)
     return _BYTES * (every + 3 * trained)
-
-
-def free_bytes(device: torch.device) -> int | None:
-    """Memory that is free on a device; None where it cannot be told."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return _available(Path("/proc/meminfo")) if device.type == "cpu" else None
-
-
-def _available(path: Path) -> int | None:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        title, _, value = line.partition(":")
-        if title == "MemAvailable":
-            return 1024 * int(value.split()[0])
-    return None
