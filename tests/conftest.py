@@ -12,6 +12,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
+# No test finds or leaves a model in the user's cache.
+os.environ["SPELKE_HOME"] = os.devnull
 
 from pathlib import Path
 

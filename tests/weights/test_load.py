@@ -186,7 +186,8 @@ def test_a_mistyped_name_gets_the_nearest():
 
 
 def test_a_published_model_says_what_it_needs():
-    with pytest.raises(Unavailable, match=r"weights fetch spelkenet-1b.*SpelkeNet1B\.pt.*weights convert"):
+    ways = r"weights fetch spelkenet-1b.*SpelkeNet1B\.pt.*weights convert"
+    with pytest.raises(Unavailable, match=ways):
         load("spelkenet-1b")
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from spelke.discovery.observer import Observer
-from spelke.discovery.settings import DiscoverySettings, settings_of
-from spelke.errors import BadCheckpoint
+from spelke.discovery.settings import DiscoverySettings, check_choice, published_1b, settings_of
+from spelke.errors import BadCheckpoint, InvalidInput
 from spelke.rollout.base import WorldModel
 from spelke.runtime.device import DeviceChoice, choose_device
 from spelke.weights.load import Checkpoint
 from spelke.weights.load import load as load_checkpoint
 
+if TYPE_CHECKING:
+    from spelke.rollout.prompt import PublishedOptions
+
+Parity = Literal["fast", "reference"]
+"""How near a published network is kept to the published code; see docs/parity.md."""
 DEFAULT_PRESETS = {"prefix": "embedded", "lras": "published_1b"}
 """Of checkpoints whose `settings` hold no `discovery`."""
 
@@ -22,19 +28,29 @@ def load(
     name: str | os.PathLike[str],
     device: str | torch.device | None = None,
     settings: DiscoverySettings | None = None,
+    *,
+    parity: Parity = "fast",
 ) -> Observer:
     """Load a world model by name or folder, ready to look at photos.
 
     Args:
         name: a name of `spelke weights list`, or a folder that holds a checkpoint.
         device: "cpu", "cuda", "cuda:1", "mps"; the best that is here if not given.
-        settings: how to probe; those of the checkpoint if not given.
+        settings: how to probe; those of the checkpoint if not given, or those of the published
+            code with `parity="reference"`.
+        parity: "fast", or "reference": answer as the published code does, number for number and
+            with its defects, which takes longer. Only for published networks and others of their
+            kind (architecture `lras`).
 
     Raises:
         BadCheckpoint: the checkpoint holds no world model (besides what `weights.load` raises).
+        InvalidInput: there is no reference for this checkpoint.
     """
+    check_choice("parity", parity, Parity)
     choice = choose_device(device)
     checkpoint = load_checkpoint(name, choice.device)
+    if parity == "reference":
+        return _as_published(checkpoint, settings)
     model = world_model_of(checkpoint, choice)
     return Observer(model, discovery_settings(checkpoint) if settings is None else settings)
 
@@ -59,7 +75,21 @@ def discovery_settings(checkpoint: Checkpoint) -> DiscoverySettings:
     return settings_of({"preset": preset, **checkpoint.settings.get("discovery", {})})
 
 
-def _lras_model(checkpoint: Checkpoint) -> WorldModel:
+def _as_published(checkpoint: Checkpoint, settings: DiscoverySettings | None) -> Observer:
+    """An observer with every switch set as in the published code."""
+    from spelke.rollout.prompt import published_options
+
+    if checkpoint.architecture != "lras":
+        raise InvalidInput(
+            f"{checkpoint.folder} holds a {checkpoint.architecture!r}, which the published code "
+            "cannot run, so there is no reference to keep to: leave parity out, or load a "
+            "published network (architecture 'lras')"
+        )
+    model = _lras_model(checkpoint, published_options())
+    return Observer(model, published_1b() if settings is None else settings)
+
+
+def _lras_model(checkpoint: Checkpoint, options: PublishedOptions | None = None) -> WorldModel:
     """With the layout that the checkpoint describes, else the published one."""
     from spelke.rollout.published import PublishedWorldModel
     from spelke.tokens.flow_table import ZERO_FLOW_CODES
@@ -74,5 +104,7 @@ def _lras_model(checkpoint: Checkpoint) -> WorldModel:
         rgb_quantizer,  # type: ignore[arg-type]
         flow_quantizer,  # type: ignore[arg-type]
         spelkenet_layout() if described is None else flow_layout(**described),
+        flow_table=checkpoint.flow_table,
         zero_codes=ZERO_FLOW_CODES if described is None else None,
+        options=options,
     )

@@ -33,10 +33,11 @@ SHARD_BYTES = 5 * 10**9
 """Bytes of tensors in one file."""
 
 _DTYPES = {
-    "F64": torch.float64, "I64": torch.int64, "F32": torch.float32, "I32": torch.int32,
+    "I64": torch.int64, "F64": torch.float64, "F32": torch.float32, "I32": torch.int32,
     "BF16": torch.bfloat16, "F16": torch.float16, "I16": torch.int16, "I8": torch.int8,
     "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
+"""In the order in which the library writes them: wide numbers first, so all are aligned."""
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
@@ -141,8 +142,8 @@ def _write_file(
     report: Callable[[int], object],
 ) -> str:
     """Write one file and return its SHA-256."""
-    # Wide numbers first, as the library does: every tensor is then aligned.
-    names = sorted(kinds, key=lambda name: (-kinds[name].dtype.itemsize, name))
+    order = {dtype: rank for rank, dtype in enumerate(_DTYPES.values())}
+    names = sorted(kinds, key=lambda name: (order[kinds[name].dtype], name))
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name in names:
