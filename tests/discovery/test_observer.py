@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -5,11 +7,13 @@ from hypothesis import strategies as st
 from tests.discovery.conftest import centre_of
 from tests.discovery.doubles import NoiseWorldModel, PerfectWorldModel, paint
 
+from spelke.discovery.discover import SearchSettings
 from spelke.discovery.memory import GLANCES_KEPT
 from spelke.discovery.observer import Observer
-from spelke.discovery.settings import published_fast
+from spelke.discovery.segment import FLOW_BYTES, points_at_once
+from spelke.discovery.settings import embedded, published_1b, published_fast
 from spelke.errors import InvalidInput
-from spelke.types import Poke
+from spelke.types import Poke, Segments
 
 
 @pytest.fixture
@@ -137,3 +141,85 @@ def test_many_points_are_taken_in_turn(table, monkeypatch):
     assert model.counts.calls[0] == 4 * 8
     for one, other in zip(found, expected, strict=True):
         assert np.array_equal(one.mask, other.mask)
+
+
+@pytest.fixture
+def photos(table, tall_table, square_table):
+    return [paint(ids) for ids in (table, tall_table, square_table, np.zeros((60, 80), np.uint8))]
+
+
+@pytest.fixture
+def points(table, tall_table, square_table):
+    return [
+        [centre_of(table, thing) for thing in (1, 2, 3)],
+        [],
+        [centre_of(square_table, 5)],
+        [(30.0, 20.0)],
+    ]
+
+
+def assert_same(one, other):
+    assert one.image_size == other.image_size
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert np.array_equal(a.mask, b.mask)
+        assert (a.point, a.confidence, a.pokes, a.remark) == (
+            b.point, b.confidence, b.pokes, b.remark,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("chosen", [embedded(), replace(embedded(), num_looks=3, settle=0.95)])
+def test_photos_side_by_side_are_answered_as_one_by_one(photos, points, chosen):
+    together = Observer(HalfBlind(), chosen).segments(photos, points, seed=3)
+    for photo, some, found in zip(photos, points, together, strict=True):
+        scene = Observer(HalfBlind(), chosen).look(photo)
+        alone = scene.segments(some, 3) if some else Segments(scene.image_size)
+        assert_same(found, alone)
+
+
+def test_photos_side_by_side_share_their_calls(photos, points):
+    model = PerfectWorldModel()
+    Observer(model).segments(photos, points)
+    assert model.counts.calls == [5 * 8, 5 * 8]
+    # All photos that are asked about, then the crop of every point that saw something.
+    assert model.counts.looks == [3, 4]
+
+
+def test_photos_are_searched_side_by_side_as_one_by_one(photos):
+    some = [photos[2], photos[3], photos[0]]
+    search = SearchSettings(max_rounds=3)
+    together = Observer(HalfBlind()).discover(some, 2, search)
+    assert len(together[0]) >= 5
+    assert len(together[1]) == 0
+    for photo, found in zip(some, together, strict=True):
+        assert_same(found, Observer(HalfBlind()).look(photo).discover(2, search))
+
+
+def test_scenes_remember_across_calls(photos, points):
+    model = PerfectWorldModel()
+    observer = Observer(model)
+    scenes = [observer.look(photo) for photo in photos]
+    observer.segments(scenes, points)
+    looks = len(model.counts.looks)
+    observer.segments(scenes, points)
+    assert len(model.counts.looks) == looks
+    assert observer.segments([], []) == []
+
+
+def test_what_does_not_belong_together_is_refused(photos, points):
+    observer = Observer(PerfectWorldModel())
+    with pytest.raises(InvalidInput, match="4 photos came with 3 lists"):
+        observer.segments(photos, points[:3])
+    with pytest.raises(InvalidInput, match="another observer's"):
+        observer.discover([Observer(PerfectWorldModel()).look(photos[0])])
+    with pytest.raises(InvalidInput, match="outside the image"):
+        observer.segments(photos[:1], [[(1000.0, 3.0)]])
+
+
+def test_flow_of_a_call_is_bounded():
+    for chosen in (embedded(), published_1b(), replace(embedded(), num_looks=8)):
+        for size in (64, 128, 256, 512):
+            count = points_at_once(chosen, size)
+            queries = chosen.num_looks * chosen.final.num_queries
+            assert count == 1 or count * queries * 8 * size**2 <= FLOW_BYTES
+    assert points_at_once(embedded(), 128) == 32
