@@ -86,6 +86,13 @@ def test_an_empty_folder_is_bad_input(tmp_path, observer, capsys):
     assert "holds no pictures" in capsys.readouterr().err
 
 
+def test_answers_are_fast_unless_the_reference_is_asked_for(photo, observer):
+    assert main(["affordance", str(photo)]) == OK
+    assert observer.parity == "fast"
+    assert main(["affordance", str(photo), "--parity", "reference"]) == OK
+    assert observer.parity == "reference"
+
+
 def test_a_device_that_is_not_here_is_bad_input(photo, observer, capsys):
     assert main(["segment", str(photo), "--device", "warp"]) == BAD_INPUT
     assert "warp" in capsys.readouterr().err
@@ -195,7 +202,7 @@ def test_ctrl_c_in_the_middle_keeps_what_is_finished(photos):
                 if path.name == "desk.png":
                     os.kill(os.getpid(), signal.SIGINT)
                 return super().look(path)
-        spelke.load = lambda name, device=None: Slow()
+        spelke.load = lambda name, device=None, parity=None: Slow()
         from spelke.cli.main import main
         sys.exit(main(["segment", {str(photos)!r}, "--all"]))
     """

@@ -85,7 +85,7 @@ def test_settle_reaches_the_observer(photo, monkeypatch):
 
     monkeypatch.setattr("spelke.discovery.observer.Observer", Watched)
     monkeypatch.setitem(
-        spelke.__dict__, "load", lambda name, device=None: Watched(PerfectWorldModel())
+        spelke.__dict__, "load", lambda name, device=None, parity=None: Watched(PerfectWorldModel())
     )
     for options in ((), ("--settle", "0.9")):
         assert main(["segment", str(photo), "--point", "9", "9", *options]) == OK

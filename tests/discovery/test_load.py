@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spelke.discovery.load import discovery_settings, load
-from spelke.discovery.settings import embedded, published_1b
+from spelke.discovery.settings import embedded, notebook, published_1b
 from spelke.errors import BadCheckpoint, InvalidInput, UnknownName
 from spelke.models.local_quantizer import (
     LocalQuantizer,
@@ -13,8 +13,10 @@ from spelke.models.local_quantizer import (
     rgb_quantizer_config,
 )
 from spelke.models.lras import LRAS, LRASConfig
+from spelke.rollout.prompt import PublishedOptions, published_options
 from spelke.tokens.layout import flow_layout
 from spelke.weights import save
+from spelke.weights.table import CHECKPOINTS
 
 GRID = {"rows": 8, "columns": 8, "rgb_codes": 16, "flow_codes": 16}
 
@@ -55,6 +57,29 @@ def test_a_folder_becomes_an_observer(tmp_path, networks):
 def test_settings_that_are_given_win(tmp_path, networks):
     folder = saved(tmp_path / "mine", networks, layout=GRID, discovery={"preset": "notebook"})
     assert load(folder, "cpu", embedded()).settings == embedded()
+
+
+def test_the_reference_sets_every_switch_as_published(tmp_path, networks):
+    folder = saved(tmp_path / "mine", networks, layout=GRID, discovery={"preset": "embedded"})
+    observer = load(folder, "cpu", parity="reference")
+    assert observer.settings == published_1b()
+    assert observer.world_model.options == published_options()
+    assert load(folder, "cpu").world_model.options == PublishedOptions()
+    tuned = load(folder, "cpu", notebook(), parity="reference")
+    assert tuned.settings == notebook()
+
+
+def test_there_is_no_reference_for_a_network_of_our_own_kind():
+    if not (CHECKPOINTS / "spelke-tiny").is_dir():
+        pytest.skip("spelke-tiny is not in this source tree")
+    with pytest.raises(InvalidInput, match=r"'prefix', which the published code .* leave parity"):
+        load("spelke-tiny", "cpu", parity="reference")
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_another_parity_is_refused():
+    with pytest.raises(InvalidInput, match="'fast', 'reference'; got 'exact'"):
+        load("spelke-tiny", "cpu", parity="exact")
 
 
 def test_a_layout_that_does_not_fit_is_named(tmp_path, networks):

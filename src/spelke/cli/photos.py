@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import tyro
@@ -52,6 +52,9 @@ class PhotoOptions:
     """A name of `spelke weights list`, or a folder that holds a checkpoint."""
     device: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """cpu, cuda, cuda:1 or mps; the best that is here if not given."""
+    parity: Literal["fast", "reference"] = "fast"
+    """reference: answer as the published code does, number for number and with its defects; for
+    published networks, and slower."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for the results; beside each photo if not given."""
     seed: int = 0
@@ -176,8 +179,8 @@ def _load(options: PhotoOptions) -> tuple[Observer, int]:
 
     choice = choose_device(options.device)
     print(f"{options.model} on {choice}", file=sys.stderr)
-    observer = options.prepared(spelke.load(options.model, device=str(choice.device)))
-    return observer, 1 if choice.device.type == "cpu" else PHOTOS_AT_ONCE
+    observer = spelke.load(options.model, device=str(choice.device), parity=options.parity)
+    return options.prepared(observer), 1 if choice.device.type == "cpu" else PHOTOS_AT_ONCE
 
 
 def _outcomes(
