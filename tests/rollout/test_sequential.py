@@ -47,7 +47,7 @@ def _roll(network, arrays, sampling, known=None, **options):
         seen[step] = network.logits(features)
         return sample_tokens(seen[step], sampling, generators, multinomial=True)
 
-    def spend(step):
+    def spend():
         if sampling.temperature:
             spend_draw(CONFIG.vocab_size, generators)
 

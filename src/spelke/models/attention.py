@@ -101,8 +101,8 @@ def _attend_after_one(query: Tensor, key: Tensor, value: Tensor, prefix: KeysVal
     far = (rows @ prefix[0][0].transpose(1, 2)).view(head, batch, num_queries, -1).transpose(0, 1)
     near = query @ key.transpose(2, 3)
     if num_queries > 1:
-        hidden = ~causal_mask(num_queries, key.shape[2], query.device)
-        near = near.masked_fill(hidden, -torch.inf)
+        hidden = torch.ones(num_queries, num_queries, dtype=torch.bool, device=query.device).triu(1)
+        near[..., -num_queries:].masked_fill_(hidden, -torch.inf)
     weights = torch.cat([far, near], 3).softmax(3).to(value.dtype)
     far, near = weights.split([far.shape[3], near.shape[3]], 3)
     rows = far.transpose(0, 1).reshape(head, batch * num_queries, -1)

@@ -1,4 +1,4 @@
-"""Which questions are drawn side by side.
+"""Which questions are drawn side by side, and from which random numbers.
 
 A question takes a lane. Lanes of one batch advance together, so they must be equally long; those
 about one reading of a picture stand beside each other, a share of the batch for each reading.
@@ -9,6 +9,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from spelke.rollout.base import Sampling
+from spelke.rollout.head import Head
+from spelke.rollout.sampling import sample_tokens, spend_draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +83,35 @@ def _filled(shares: list[list[int]], width: int = 0) -> Lanes:
     width = max(width, *map(len, shares)) if len(shares) > 1 else max(width, len(shares[0]))
     full = tuple(tuple(share + share[-1:] * (width - len(share))) for share in shares)
     return Lanes(full, tuple(map(len, shares)))
+
+
+class LaneDraws:
+    """How the lanes of a batch choose their tokens: each from a generator of its own.
+
+    Args:
+        head: of the tokens that may be chosen.
+        seeds: one for each lane.
+        sampling: how a token is drawn.
+        multinomial: draw with torch's `multinomial`, as the published code does.
+    """
+
+    def __init__(
+        self, head: Head, seeds: Sequence[int], sampling: Sampling, *, multinomial: bool
+    ) -> None:
+        self.head, self.sampling, self.multinomial = head, sampling, multinomial
+        # Uniform numbers come from the CPU, so that every device draws the same.
+        device = head.weight.device if multinomial else torch.device("cpu")
+        self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+
+    def draw(self, features: Float[Tensor, "lane embed_dim"], step: int) -> Int[Tensor, " lane"]:
+        """A token for each lane, given what the head reads."""
+        logits = self.head.logits(features)
+        columns = sample_tokens(
+            logits, self.sampling, self.generators, multinomial=self.multinomial
+        )
+        return self.head.token(columns)
+
+    def spend(self) -> None:
+        """What the published code does where a token is forced: draw one and throw it away."""
+        if self.sampling.temperature > 0:
+            spend_draw(len(self.head.weight), self.generators)

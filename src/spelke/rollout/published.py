@@ -33,10 +33,9 @@ from spelke.rollout.expectation import (
     tile_patches,
 )
 from spelke.rollout.head import Head
-from spelke.rollout.lanes import Lanes, into_lanes
+from spelke.rollout.lanes import LaneDraws, Lanes, into_lanes
 from spelke.rollout.prompt import PublishedOptions, pack_picture, put_question
 from spelke.rollout.readings import Readings
-from spelke.rollout.sampling import sample_tokens, spend_draw
 from spelke.rollout.seq2par import (
     DecodedFlow,
     Question,
@@ -204,7 +203,12 @@ class PublishedWorldModel:
             side_by_side = [puts[number] for number in lanes.questions]
             width = len(lanes.shares[0])
             readings = [self._reading(put.glance, put.order_seed) for put in side_by_side[::width]]
-            draw, spend = self._draws([asks[put.row].query.seed for put in side_by_side], sampling)
+            draws = LaneDraws(
+                self._code_head,
+                [asks[put.row].query.seed for put in side_by_side],
+                sampling,
+                multinomial=self.options.draws_multinomial,
+            )
             parts = zip(*(put.question for put in side_by_side), strict=True)
             flows = decode_flow(
                 self.network,
@@ -212,9 +216,9 @@ class PublishedWorldModel:
                 Question(*map(torch.cat, parts)),
                 self.layout.flow,
                 num_sequential,
-                draw,
+                draws.draw,
                 self._code_head.likeliest,
-                forced=spend,
+                forced=draws.spend if self.options.spends_pointer_draws else None,
                 rows=lanes.wanted,
             )
             for lane, decoded in zip(lanes.wanted, flows, strict=True):
@@ -282,25 +286,6 @@ class PublishedWorldModel:
             width,
             exactly=width == 1 or self.budget.fixed_lanes is not None,
         )
-
-    def _draws(
-        self, seeds: Sequence[int], sampling: Sampling
-    ) -> tuple[Callable[[Tensor, int], Tensor], Callable[[int], None]]:
-        """How the lanes choose a token, and what they do where a token is forced."""
-        multinomial, head = self.options.draws_multinomial, self._code_head
-        # Uniform numbers come from the CPU, so that every device draws the same.
-        device = self.device if multinomial else torch.device("cpu")
-        generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-
-        def draw(features: Tensor, step: int) -> Tensor:
-            logits = head.logits(features)
-            return head.token(sample_tokens(logits, sampling, generators, multinomial=multinomial))
-
-        def spend(step: int) -> None:
-            if self.options.spends_pointer_draws and sampling.temperature > 0:
-                spend_draw(self.layout.vocab_size, generators)
-
-        return draw, spend
 
     def _reading(self, glance: PublishedGlance, seed: int) -> Cache:
         """Picture and camera in the order of a seed, read once and kept while memory allows."""

@@ -80,7 +80,7 @@ def decode_flow(
     draw: Choose,
     pick: Callable[[Tensor], Tensor],
     *,
-    forced: Callable[[int], None] = lambda step: None,
+    forced: Callable[[], None] | None = None,
     rows: Sequence[int] | None = None,
 ) -> Iterator[DecodedFlow]:
     """Decode every patch that is not given; yields one flow for each question of `rows`.
@@ -99,7 +99,7 @@ def decode_flow(
         num_sequential: how many patches of the order are drawn one after another.
         draw: chooses tokens in the sequential part (features, step).
         pick: chooses tokens in the parallel part (features).
-        forced: called at every pointer of the sequential part.
+        forced: see `decode_sequential`.
         rows: the questions whose flow is wanted, all by default; others only fill up a batch.
     """
     given, given_codes, order = questions

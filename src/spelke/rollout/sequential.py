@@ -32,7 +32,7 @@ def decode_sequential(
     wanted: TokenSequence,
     choose: Choose,
     *,
-    forced: Callable[[int], None] = lambda step: None,
+    forced: Callable[[], None] | None = None,
     guidance: float = 0.0,
 ) -> Int[Tensor, "batch step"]:
     """Continue sequences token by token.
@@ -62,7 +62,8 @@ def decode_sequential(
     read = 0
     for step, is_free in enumerate(free[0].tolist()):
         if not is_free:
-            forced(step)
+            if forced is not None:
+                forced()
             continue
         fresh = prompt + TokenSequence(tokens, wanted.positions).cut(read, step)
         features = network.features(fresh.tokens, fresh.positions, cache)[:, -1]
