@@ -90,6 +90,7 @@ def test_loss_and_every_gradient_are_the_published_ones(arrays, sequence):
     loss = network.loss(*sequence, torch.from_numpy(arrays["tgt"]))
     loss.backward()
     _agrees(loss, arrays["loss"])
+    _agrees(network(*sequence)[:, -12:], arrays["logits_tgt"])  # not shifted
     for name, parameter in network.named_parameters():
         _agrees(parameter.grad, arrays[f"grad/{name}"])
 
