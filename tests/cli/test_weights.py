@@ -68,4 +68,4 @@ def test_a_model_that_is_missing_is_listed_as_such(capsys, monkeypatch, tmp_path
 
 def test_no_subcommand_is_bad_input(capsys):
     assert main(["weights"]) == BAD_INPUT
-    assert "list, show" in capsys.readouterr().err
+    assert "list, show, fetch, convert" in capsys.readouterr().err

@@ -1,4 +1,7 @@
-"""`spelke weights list|show NAME`: which models have a name, and what is known of one."""
+"""`spelke weights list|show|fetch|convert`: which models there are, and how to get one.
+
+Exit status: 0; 2 for bad input, a file that is not what it should be, no connection or no room.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,14 @@ from typing import Annotated, Any
 import tyro
 
 from spelke.cli.parse import parse
+from spelke.cli.published import Convert, Fetch
+from spelke.errors import SpelkeError
+
+_EXAMPLES = """\
+Examples:
+  spelke weights list
+  spelke weights fetch spelkenet-1b
+  spelke weights convert downloads/ --out models/mine --dtype bfloat16"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +30,10 @@ class ListOptions:
 
     json: bool = False
     """Print one JSON object per model."""
+
+    def run(self) -> None:
+        """Print the list."""
+        _list(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,35 +45,37 @@ class ShowOptions:
     json: bool = False
     """Print one JSON object."""
 
+    def run(self) -> None:
+        """Print it."""
+        _show(self)
+
 
 Command = Annotated[
     Annotated[ListOptions, tyro.conf.subcommand("list")]
-    | Annotated[ShowOptions, tyro.conf.subcommand("show")],
+    | Annotated[ShowOptions, tyro.conf.subcommand("show")]
+    | Annotated[Fetch, tyro.conf.subcommand("fetch")]
+    | Annotated[Convert, tyro.conf.subcommand("convert")],
     tyro.conf.OmitArgPrefixes,
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsOptions:
-    """List the models, or show one."""
+    """List the models, show one, or get a published one."""
 
     command: Command
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the verb."""
-    command = parse(WeightsOptions, "weights", argv).command
-    if isinstance(command, ListOptions):
-        _list(command)
-    else:
-        _show(command)
+    parse(WeightsOptions, "weights", argv, _EXAMPLES).command.run()
     return 0
 
 
 def _list(options: ListOptions) -> None:
     from spelke.weights.table import MODELS
 
-    records = [_record(name) for name in MODELS]
+    records = [_record(name, lenient=True) for name in MODELS]
     if options.json:
         for record in records:
             print(json.dumps(record))
@@ -99,8 +116,12 @@ def _show(options: ShowOptions) -> None:
             print(f"\n{card.read_text(encoding='utf-8').rstrip()}")
 
 
-def _record(name: str) -> dict[str, Any]:
+def _record(name: str, lenient: bool = False) -> dict[str, Any]:
     """What the table and the folder say about a model, as JSON values.
+
+    Args:
+        name: a name of the table, or a folder.
+        lenient: give a model that is damaged that status, in the place of its error.
 
     Raises:
         SpelkeError: there is no such model, or its folder holds no checkpoint.
@@ -108,31 +129,36 @@ def _record(name: str) -> dict[str, Any]:
     from spelke.weights.load import find_folder
     from spelke.weights.table import MODELS
 
-    if name in MODELS:
-        entry = MODELS[name]
-        folder = entry.folder
-        record = {**asdict(entry), "folder": str(folder) if folder else None}
-        if folder is None:
-            return record
-        if not folder.is_dir():
-            return {**record, "status": "not installed", "folder": None}
-        return {**record, **_measured(folder)}
-    folder = find_folder(name)
-    return {"name": folder.name, "status": "folder", "folder": str(folder), **_measured(folder)}
+    if name not in MODELS:
+        folder = find_folder(name)
+        return {"name": folder.name, "status": "folder", "folder": str(folder), **_measured(folder)}
+    entry = MODELS[name]
+    record = {**asdict(entry), "folder": None}
+    if not entry.folder.is_dir():
+        return record if entry.status == "published" else {**record, "status": "not installed"}
+    record["folder"] = str(entry.folder)
+    try:
+        measured = _measured(entry.folder)
+    except SpelkeError:
+        if not lenient:
+            raise
+        return {**record, "status": "damaged"}
+    status = "ready" if entry.status == "published" else entry.status
+    return {**record, "status": status, **measured}
 
 
 def _measured(folder: Path) -> dict[str, Any]:
     """What the files of a checkpoint say about themselves."""
-    from safetensors import safe_open
+    from math import prod
 
-    from spelke.weights.checkpoint_files import WEIGHTS, read_config
+    from spelke.weights.checkpoint_files import read_config
+    from spelke.weights.shards import read_kinds
 
     config = read_config(folder)
-    with safe_open(folder / WEIGHTS, framework="numpy") as file:
-        shapes = [file.get_slice(key).get_shape() for key in file.keys() if _is_main(key)]  # noqa: SIM118
+    kinds = read_kinds([folder / name for name in config.sha256])
     return {
         "architecture": config.architecture,
-        "num_parameters": sum(_product(shape) for shape in shapes),
+        "num_parameters": sum(prod(kind.shape) for key, kind in kinds.items() if _is_main(key)),
         "size_mb": round(sum(path.stat().st_size for path in folder.iterdir()) / 1e6, 2),
         "image_size": getattr(config.configs["network"], "image_size", None),
         "settings": config.settings,
@@ -142,13 +168,6 @@ def _measured(folder: Path) -> dict[str, Any]:
 
 def _is_main(key: str) -> bool:
     return key.startswith("network.")
-
-
-def _product(shape: Sequence[int]) -> int:
-    count = 1
-    for side in shape:
-        count *= side
-    return count
 
 
 def _count(number: int | None) -> str:
