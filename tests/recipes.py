@@ -14,7 +14,11 @@ from spelke.models.local_quantizer import (
     flow_quantizer_config,
     rgb_quantizer_config,
 )
-from spelke.models.lras import LRAS
+from spelke.models.lras import LRAS, LRASConfig
+from spelke.rollout.prompt import PublishedOptions, published_options
+from spelke.rollout.published import PublishedWorldModel
+from spelke.tokens.flow_table import ZERO_FLOW_CODES, FlowTable
+from spelke.tokens.layout import spelkenet_layout
 
 GOLDEN = Path(__file__).parent / "golden" / "spelkenet"
 TINY_WIDTH = 32
@@ -78,4 +82,35 @@ def tiny_quantizers() -> tuple[LocalQuantizer, LocalQuantizer]:
     return (
         fill_quantizer(LocalQuantizer(rgb_quantizer_config(TINY_WIDTH)), 11),
         fill_quantizer(LocalQuantizer(flow_quantizer_config(TINY_WIDTH)), 12),
+    )
+
+
+def published_model(
+    options: PublishedOptions | None = None, dtype: torch.dtype = torch.float32
+) -> PublishedWorldModel:
+    """The predictor of the goldens: published vocabulary and positions, two narrow layers.
+
+    Args:
+        options: those of the published code by default.
+        dtype: precision of the network's weights.
+    """
+    layout, arrays = spelkenet_layout(), golden("predictor_real_layout_recipe")
+    config = LRASConfig(
+        vocab_size=layout.vocab_size,
+        num_positions=layout.num_positions,
+        depth=2,
+        num_heads=4,
+        embed_dim=64,
+    )
+    table = FlowTable(
+        torch.from_numpy(arrays["token_ids"]).long(),
+        torch.from_numpy(arrays["token_flow"]).permute(0, 3, 1, 2).contiguous(),
+    )
+    return PublishedWorldModel(
+        fill_lras(LRAS(config), 1234).requires_grad_(False).to(dtype),
+        *tiny_quantizers(),
+        layout,
+        flow_table=table,
+        zero_codes=ZERO_FLOW_CODES,
+        options=options or published_options(),
     )

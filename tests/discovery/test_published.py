@@ -22,7 +22,7 @@ from spelke.discovery.zoom import (
     point_in_crop,
     zoom_box,
 )
-from spelke.rollout.base import Query, Sampling
+from spelke.rollout.base import Ask, Sampling
 
 POSTPROC = golden("postproc")
 ZOOM = golden("zoom")
@@ -113,37 +113,31 @@ class BrightMoves:
     def __init__(self):
         self.calls = []
 
-    def look(self, image):
-        return BrightMovesGlance(self, image.numpy().transpose(1, 2, 0) * 255)
+    def look(self, images):
+        """A glance is the picture itself in 256 levels."""
+        return list(np.round(images.numpy().transpose(0, 2, 3, 1) * 255))
 
-
-class BrightMovesGlance:
-    def __init__(self, model, pixels):
-        self.model = model
-        self.pixels = np.round(pixels)
-
-    def motion_affordance(self, queries):
+    def motion_affordance(self, asks):
         raise AssertionError("the released pipeline does not ask for it")
 
     entropy = motion_affordance
 
-    def expected_displacement(self, queries):
-        fields = self._flows(queries, 0).numpy()
-        means = fields.reshape(len(queries), 2, 128, 2, 128, 2).mean((3, 5)) / 2
+    def expected_displacement(self, asks):
+        fields = self._flows(asks, 0).numpy()
+        means = fields.reshape(len(asks), 2, 128, 2, 128, 2).mean((3, 5)) / 2
         return torch.from_numpy(means.repeat(2, 2).repeat(2, 3) * 2)
 
-    def sample_flow(self, queries, num_sequential, sampling):
+    def sample_flow(self, asks, num_sequential, sampling):
         assert sampling == Sampling()
-        return self._flows(queries, num_sequential)
+        return self._flows(asks, num_sequential)
 
-    def _flows(self, queries: list[Query], num_sequential: int) -> torch.Tensor:
+    def _flows(self, asks: list[Ask], num_sequential: int) -> torch.Tensor:
         fields = []
-        for query in queries:
+        for pixels, query in asks:
             pokes = [[*poke.point, *poke.end] for poke in query.pokes]
-            mean = self.pixels.mean()
-            self.model.calls.append((pokes, num_sequential, query.seed, mean))
+            self.calls.append((pokes, num_sequential, query.seed, pixels.mean()))
             noise = np.random.RandomState(query.seed).standard_normal((256, 256, 2))
-            moving = (self.pixels.mean(-1) > 128)[..., None]
+            moving = (pixels.mean(-1) > 128)[..., None]
             flow = moving * np.array(query.pokes[-1].displacement, np.float32)
             fields.append((flow + noise.astype(np.float32)).transpose(2, 0, 1))
         return torch.from_numpy(np.stack(fields)).float()

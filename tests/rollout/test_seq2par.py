@@ -12,7 +12,7 @@ from spelke.rollout.prompt import pack_picture
 from spelke.rollout.seq2par import Question, decode_flow, first_features, pointer_tokens
 from spelke.tokens.layout import flow_layout, spelkenet_layout
 from spelke.tokens.patches import from_patches, to_patches
-from spelke.tokens.sequence import TokenSequence, pack_patches, split_order
+from spelke.tokens.sequence import TokenSequence, pack_patches, patch_positions, split_order
 
 PUBLISHED = spelkenet_layout()
 
@@ -48,8 +48,6 @@ def _sequential_rule(features, step):
     return (41 * patch + 17 * (slot + 1)) % 32768 + PUBLISHED.flow.codes.start
 
 
-# The fifth case of the golden records a defect of the published code (pointers reordered without
-# their positions); nothing here can or should reproduce it.
 @pytest.mark.parametrize("case", ["A", "B", "C_duplicate", "D_empty_nocam"])
 def test_what_is_read_and_found_is_as_published(case):
     arrays = golden("seq2par_plumbing")
@@ -81,8 +79,15 @@ def test_what_is_read_and_found_is_as_published(case):
         read = read + part
     assert np.array_equal(read.tokens.numpy(), arrays[f"{case}/pass4_seq"])
     assert np.array_equal(read.positions.numpy(), arrays[f"{case}/pass4_pos"])
+    # The published code reads everything again for each slot.
+    count_parallel = int(arrays[f"{case}/P"])
+    lengths = [read.length - slots * count_parallel for slots in (3, 2, 1, 0)]
+    assert lengths == arrays[f"{case}/lens"].tolist()
     found = from_patches(decoded.tokens, 32)
     assert np.array_equal(found.numpy(), arrays[f"{case}/pred_codes_abs"])
+    relative = decoded.tokens[0, decoded.parallel[0]] - PUBLISHED.flow.codes.start
+    likeliest = arrays[f"{case}/logits_argmax_rel"][decoded.parallel[0]]
+    assert np.array_equal(relative.numpy(), likeliest)
     assert np.array_equal(rest.numpy(), arrays[f"{case}/rmi_rel"])
     assert decoded.parallel.shape[1] == arrays[f"{case}/P"]
     others = sorted(set(range(1024)) - set(decoded.parallel[0].tolist()))
@@ -92,6 +97,32 @@ def test_what_is_read_and_found_is_as_published(case):
         assert np.array_equal(prompt.tokens.numpy(), arrays[f"{case}/rollout_seq"])
         pointers = pointer_tokens(rest, PUBLISHED.flow).tokens
         assert np.array_equal(pointers.numpy(), arrays[f"{case}/rollout_rmi"])
+        places = patch_positions(torch.cat([given, rest]), PUBLISHED.flow)[:, :5].flatten()
+        places = torch.cat([sequence.positions, places])
+        assert np.array_equal(places.numpy(), arrays[f"{case}/rollout_pos"])
+        assert arrays[f"{case}/rollout_n"] == 5 * count
+
+
+@pytest.mark.parametrize("case", ["B", "C_duplicate", "D_empty_nocam", "E_motion"])
+def test_only_with_motion_indices_the_published_pointers_stand_at_positions_of_others(case):
+    """Its fifth recorded case asks to decode patches 100, 200 and 300 first.
+
+    Their pointers are moved to the front and their positions are not; patch 0, which is given, is
+    decoded once more, and what is drawn overwrites other patches. We do not offer this.
+    """
+    arrays = golden("seq2par_plumbing")
+    tokens, places = arrays[f"{case}/pass4_seq"], arrays[f"{case}/pass4_pos"]
+    stop = int(arrays[f"{case}/lens"][0]) - int(arrays[f"{case}/P"])
+    start = stop - int(arrays[f"{case}/rollout_n"])
+    pointers = tokens[start:stop:5] - PUBLISHED.flow.pointers.start
+    patches, slots = np.divmod(places[start:stop:5] - PUBLISHED.flow.position, 5)
+    assert (slots == 0).all()
+    if case == "E_motion":
+        assert pointers.tolist() == [100, 0]
+        assert patches.tolist() == arrays["E_motion/rmi_rel"][3:5].tolist() == [534, 982]
+        assert {0, 534, 982} < set(arrays["E_motion/zero_logit_rows"].tolist())
+    else:
+        assert np.array_equal(pointers, patches)
 
 
 LAYOUT = flow_layout(3, 3, rgb_codes=8, flow_codes=16, camera_values=2000)
