@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -183,6 +185,15 @@ def as_json(
     )
 
 
+def _told(work: Callable[..., Any], *arguments: Any) -> Any:
+    """`isolated`, and a line about it: a large naive path takes minutes."""
+    start = time.perf_counter()
+    result = isolated(work, *arguments)
+    what = f"{result.title}, {result.path}" if isinstance(result, Run) else work.__name__
+    print(f"{time.perf_counter() - start:6.0f} s for {what}", file=sys.stderr, flush=True)
+    return result
+
+
 def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
@@ -221,13 +232,13 @@ def main() -> None:
     config = SIZES[setup.size]
     machine = Machine(
         NetworkSize(config.embed_dim, config.depth, config.vocab_size),
-        isolated(ceiling_of, setup),
+        _told(ceiling_of, setup),
         getattr(torch, setup.dtype).itemsize,
     )
-    pairs = compare(setup, cases_of(sequential, options.batches), options.repeat)
+    pairs = compare(setup, cases_of(sequential, options.batches), options.repeat, _told)
     segment = None
     if settings is not None:
-        took = isolated(measure_segment, setup, settings)
+        took = _told(measure_segment, setup, settings)
         segment = segment_record(took, pairs[0][0], pairs[-1][0])
     show = as_json if options.json else as_text
     print(show(setup, machine, pairs, segment))
