@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spelke.benchmarks.contestants import Contestant, baseline_contestant, oracle_contestant
+from spelke.benchmarks.contestants import (
+    Contestant,
+    baseline_contestant,
+    one_by_one,
+    oracle_contestant,
+)
 from spelke.benchmarks.quick import run_models, write_sheets
 from spelke.errors import MissingData
 
-PERFECT = Contestant("perfect", "1", lambda item: item.segments)
+PERFECT = Contestant("perfect", "1", one_by_one(lambda item: item.segments))
 
 
 def test_all_models_answer_the_same_points_and_the_scores_are_kept(items, tmp_path):
@@ -30,7 +35,7 @@ def test_a_second_run_gives_the_same_scores_without_asking(items, tmp_path):
     def refuse(item):
         raise AssertionError("asked again")
 
-    again = run_models([Contestant("perfect", "1", refuse)], items, tmp_path)
+    again = run_models([Contestant("perfect", "1", one_by_one(refuse))], items, tmp_path)
     assert again.rows == first.rows
 
 
@@ -39,7 +44,9 @@ def test_users_hear_of_failures_and_of_answers_that_no_longer_hold(items, tmp_pa
         raise ValueError("too dark")
 
     told = []
-    outcome = run_models([Contestant("m", "1", fail)], items, tmp_path, notice=told.append)
+    outcome = run_models(
+        [Contestant("m", "1", one_by_one(fail))], items, tmp_path, notice=told.append
+    )
     assert outcome.num_failed == 6
     assert told == ["m failed on 6 pictures: ValueError: too dark"]
     run_models([Contestant("m", "2", PERFECT.answer)], items, tmp_path, notice=told.append)

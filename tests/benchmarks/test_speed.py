@@ -50,8 +50,8 @@ def test_looks_and_questions_are_counted_with_their_cost(model):
     image = torch.rand(1, 3, 32, 32)
     with metered(model.network) as meter:
         asked(model, "expected_displacement", image, queries)
-    assert (meter.looks, meter.questions) == (1, 8)  # one batch, filled up
-    assert meter.cost.tokens == 16 + 8 * (1 + 8 + 16)
+    assert (meter.looks, meter.questions) == (1, 4)  # one batch, filled up
+    assert meter.cost.tokens == 16 + 4 * (1 + 8 + 16)
     with metered(model.network) as meter:
         asked(NaiveModel(model), "expected_displacement", image, queries)
     assert (meter.looks, meter.questions) == (3, 3)

@@ -81,14 +81,11 @@ def test_a_scene_that_cannot_be_made_is_named_and_gives_exit_1(tmp_path, capsys,
 
 def test_a_checkpoint_is_asked_like_everybody_else(tmp_path, capsys, monkeypatch):
     class Observer:
-        def look(self, image):
-            self.image = image
-            return self
-
-        def segments(self, points):
-            assert points == [(24.0, 20.0)]
-            mask = (self.image != 120).any(2)
-            return [spelke.Segment(mask, points[0], 1.0)]
+        def segments(self, images, points):
+            (image,) = images
+            assert points == [[(24.0, 20.0)]]
+            mask = (image != 120).any(2)
+            return [[spelke.Segment(mask, (24.0, 20.0), 1.0)]]
 
     observer = contestants.observer_contestant("mine", Observer(), "1")
     monkeypatch.setattr(contestants, "_checkpoint", lambda name, device: observer)

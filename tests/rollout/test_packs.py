@@ -29,7 +29,7 @@ def view(number=0):
 
 def test_the_cpu_has_one_shape_whatever_its_memory():
     for free in (None, 10**6, 10**12):
-        assert batch_shape(CONFIG, torch.device("cpu"), free) == BatchShape(1, 8)
+        assert batch_shape(CONFIG, torch.device("cpu"), free) == BatchShape(1, 4)
 
 
 @given(free=st.integers(0, 10**12))

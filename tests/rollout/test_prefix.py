@@ -111,7 +111,7 @@ def every_answer(model, asks):
 @pytest.mark.parametrize("choice", [IN_FLOAT, IN_BFLOAT], ids=["float32", "bfloat16"])
 def test_an_answer_is_the_same_to_the_last_bit_whoever_is_asked_beside(network, choice, images):
     model = PrefixWorldModel(network, make_quantizer(), choice)
-    assert model.shape == BatchShape(1, 8)
+    assert model.shape == BatchShape(1, 4)
     glances = model.look(images)
     crowded = Query(tuple(Poke.still((float(x), 2.0 + 8 * (x > 15))) for x in range(0, 32, 2)))
     queries = [*many_queries(14), crowded]

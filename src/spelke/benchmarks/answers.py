@@ -33,7 +33,7 @@ class Answer:
         key: the picture.
         fingerprint: of the picture and its questions.
         masks: (point, height, width) bool; None if the model failed.
-        seconds: wall time of this picture.
+        seconds: wall time of this picture; its share where several were asked together.
         error: what went wrong, or "".
     """
 

@@ -5,7 +5,7 @@ Entry point: `contestant(name)`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,11 @@ from spelke.benchmarks.identity import digest_of, digest_of_checkpoint, digest_o
 from spelke.benchmarks.test_set import TestItem
 from spelke.errors import UnknownName
 
+AnswerSome = Callable[[Sequence[TestItem]], list[np.ndarray]]
+"""For each item (point, height, width) bool, one mask for each of its points."""
+
+ITEMS_AT_ONCE = 16
+"""Pictures that a world model is asked about side by side, where that is faster."""
 ORACLE = "instance-oracle"
 """Answers with the true outline of the poked object, and so with less than what moves along."""
 
@@ -27,44 +32,56 @@ class Contestant:
     Attributes:
         name: as it is reported.
         identity: changes when the same name would answer otherwise (other weights or settings).
-        answer: item -> (point, height, width) bool, one mask for each point of the item.
+        answer: see `AnswerSome`.
         is_oracle: it is told the truth, so it is no competitor.
+        at_once: how many items it likes to be given together.
     """
 
     name: str
     identity: str
-    answer: Callable[[TestItem], np.ndarray]
+    answer: AnswerSome
     is_oracle: bool = False
+    at_once: int = 1
+
+
+def one_by_one(answer: Callable[[TestItem], np.ndarray]) -> AnswerSome:
+    """Of a contestant that answers about each item by itself."""
+    return lambda items: [answer(item) for item in items]
 
 
 def baseline_contestant(name: str) -> Contestant:
     """One of the baselines, with its tuned parameters."""
     baseline = Baseline(name)
     identity = digest_of(baseline, digest_of_code("spelke.benchmarks.baselines"))
-    return Contestant(name, identity, lambda item: baseline.segment_points(item.image, item.points))
+    answer = one_by_one(lambda item: baseline.segment_points(item.image, item.points))
+    return Contestant(name, identity, answer)
 
 
 def oracle_contestant() -> Contestant:
     """The true instance under each point."""
-    return Contestant(ORACLE, "1", lambda item: item.instances, is_oracle=True)
+    return Contestant(ORACLE, "1", one_by_one(lambda item: item.instances), is_oracle=True)
 
 
-def observer_contestant(name: str, observer: Any, identity: str) -> Contestant:
+def observer_contestant(name: str, observer: Any, identity: str, at_once: int = 1) -> Contestant:
     """A world model that looks at pictures.
 
     Args:
         name: as it is reported.
-        observer: has `look(image)`, whose result has `segments(points)`.
+        observer: has `segments(images, points of each image)`.
         identity: see `Contestant`.
+        at_once: see `Contestant`.
     """
 
-    def answer(item: TestItem) -> np.ndarray:
-        scene = observer.look(item.image)
-        found = scene.segments([(float(x), float(y)) for x, y in item.points])
-        masks = [segment.mask for segment in found]
-        return np.array(masks, bool).reshape(-1, *item.image.shape[:2])
+    def answer(items: Sequence[TestItem]) -> list[np.ndarray]:
+        points = [[(float(x), float(y)) for x, y in item.points] for item in items]
+        found = observer.segments([item.image for item in items], points)
+        masks = [[segment.mask for segment in segments] for segments in found]
+        return [
+            np.array(some, bool).reshape(-1, *item.image.shape[:2])
+            for some, item in zip(masks, items, strict=True)
+        ]
 
-    return Contestant(name, identity, answer)
+    return Contestant(name, identity, answer, at_once=at_once)
 
 
 def contestant(name: str, device: str | None = None) -> Contestant:
@@ -82,13 +99,16 @@ def contestant(name: str, device: str | None = None) -> Contestant:
 
 def _checkpoint(name: str, device: str | None) -> Contestant:
     import spelke
+    from spelke.runtime.device import choose_device
     from spelke.weights.load import find_folder
 
     try:
         folder = find_folder(name)
     except UnknownName as error:
         raise UnknownName(f"{error}. Baselines are {', '.join([*METHODS, ORACLE])}") from error
-    observer = spelke.load(name, device=device)
+    choice = choose_device(device)
+    observer = spelke.load(name, device=str(choice.device))
     code = digest_of_code("spelke.discovery", "spelke.rollout", "spelke.tokens")
     identity = digest_of(digest_of_checkpoint(folder), code)
-    return observer_contestant(folder.name, observer, identity)
+    at_once = 1 if choice.device.type == "cpu" else ITEMS_AT_ONCE
+    return observer_contestant(folder.name, observer, identity, at_once)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from spelke.benchmarks.answers import Answer, AnswerFile
 from spelke.benchmarks.contestants import Contestant
@@ -40,25 +43,45 @@ def answer_all(
     path = Path(folder) / f"{contestant.name}.jsonl"
     file = AnswerFile(path, contestant.name, contestant.identity)
     todo = file.missing(items)
-    for item in track(todo, contestant.name) if track else todo:
-        file.add(answer_one(contestant, item))
+    left = iter(track(todo, contestant.name) if track else todo)
+    while some := list(islice(left, contestant.at_once)):
+        for answer in answer_some(contestant, some):
+            file.add(answer)
     return file
 
 
-def answer_one(contestant: Contestant, item: TestItem) -> Answer:
-    """Ask about one picture; an error of the model becomes part of the answer."""
+def answer_some(contestant: Contestant, items: Sequence[TestItem]) -> list[Answer]:
+    """Ask about some pictures together; an error of the model becomes part of the answers.
+
+    Where together fails, each is asked alone, to know which it was.
+    """
     start = time.perf_counter()
     try:
-        masks = contestant.answer(item)
-        if masks.shape != item.segments.shape:
-            raise InvalidInput(
-                f"{contestant.name} answered masks of shape {masks.shape}, "
-                f"the picture asks for {item.segments.shape}"
-            )
+        found = contestant.answer(items)
+        for item, masks in zip(items, found, strict=True):
+            _check_shape(contestant, item, masks)
     except (Unavailable, MemoryError):
         raise
     except Exception as error:
-        elapsed = round(time.perf_counter() - start, 4)
-        return Answer(item.key, item.fingerprint, None, elapsed, f"{type(error).__name__}: {error}")
-    elapsed = round(time.perf_counter() - start, 4)
-    return Answer(item.key, item.fingerprint, masks.astype(bool), elapsed)
+        if len(items) > 1:
+            return [answer for item in items for answer in answer_some(contestant, [item])]
+        seconds, text = _seconds(start, items), f"{type(error).__name__}: {error}"
+        return [Answer(items[0].key, items[0].fingerprint, None, seconds, text)]
+    seconds = _seconds(start, items)
+    return [
+        Answer(item.key, item.fingerprint, masks.astype(bool), seconds)
+        for item, masks in zip(items, found, strict=True)
+    ]
+
+
+def _check_shape(contestant: Contestant, item: TestItem, masks: np.ndarray) -> None:
+    if masks.shape != item.segments.shape:
+        raise InvalidInput(
+            f"{contestant.name} answered masks of shape {masks.shape}, "
+            f"the picture asks for {item.segments.shape}"
+        )
+
+
+def _seconds(start: float, items: Sequence[TestItem]) -> float:
+    """Time since then, for each item."""
+    return round((time.perf_counter() - start) / len(items), 4)

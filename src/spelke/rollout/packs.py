@@ -1,8 +1,9 @@
 """Which questions pass a prefix network together: packs about one picture each, and how many.
 
-On the CPU one picture with eight questions, always: arithmetic is the limit there, so larger
-batches gain nothing, and a fixed shape gives the same bits whatever is asked beside. Elsewhere as
-many pictures as a share of the free memory holds: small batches would leave the device idle.
+On the CPU one picture with four questions, always: arithmetic is the limit there, so larger batches
+gain nothing (5 % from four to eight), and a fixed shape gives the same bits whatever is asked
+beside. Elsewhere eight questions about as many pictures as a share of the free memory holds: small
+batches would leave the device idle.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import torch
 
 from spelke.models.prefix import PrefixConfig, PrefixView
 
+CPU_SHAPE = (1, 4)
+"""Pictures, and questions about each: four are half a round of probing."""
 QUESTIONS_AT_ONCE = 8
-"""Questions about one picture: as many as there are directions in a round of probing."""
+"""Elsewhere: as many as there are directions in a round of probing."""
 MOST_PICTURES = 64
 """More bring no speed."""
 MEMORY_SHARE = 0.25
@@ -54,7 +57,7 @@ def batch_shape(config: PrefixConfig, device: torch.device, free: int | None) ->
         free: bytes of memory that are free there, None where that is unknown.
     """
     if device.type == "cpu":
-        return BatchShape(1, QUESTIONS_AT_ONCE)
+        return BatchShape(*CPU_SHAPE)
     room = MEMORY_SHARE * (ASSUMED_FREE if free is None else free)
     fitting = int(room / (QUESTIONS_AT_ONCE * bytes_per_question(config)))
     return BatchShape(min(max(fitting, 1), MOST_PICTURES), QUESTIONS_AT_ONCE)
