@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.recipes import fill_lras, fill_quantizer
+from tests.recipes import fill_lras, fill_quantizer, golden, published_model
 
 from spelke.errors import InvalidInput
 from spelke.models.local_quantizer import (
@@ -141,6 +141,62 @@ def test_fast_is_exact_if_only_the_order_is_pinned(pictures):
     ours, theirs = (_answers(model, _asks(model, pictures, queries)) for model in (fast, exact))
     for name, answer in ours.items():
         torch.testing.assert_close(theirs[name], answer, atol=1e-4, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return golden("predictor_real_layout_recipe")
+
+
+def test_fast_answers_are_the_recorded_ones_at_the_seed_that_is_pinned(recorded):
+    """Cut heads, one pass, a shared reading: at seed 0 the published code has the same order."""
+    fast = published_model(PublishedOptions())
+    picture = torch.from_numpy(recorded["image_u8"]).permute(2, 0, 1)[None] / 255
+    queries = {"affordance": Query(()), "poke_par": Query((Poke((128.0, 128.0), (10.0, 0.0)),))}
+    asks = [Ask(fast.look(picture)[0], query) for query in queries.values()]
+    fields = fast.expected_displacement(asks)[:, :, ::2, ::2].permute(0, 2, 3, 1) / 2
+    still, entropy = 1 - fast.motion_affordance(asks), fast.entropy(asks)
+    for row, name in enumerate(queries):
+        expected = {
+            key: torch.from_numpy(recorded[f"fp32/{name}/{key}"])
+            for key in ("avg_flow_oracle", "prob_no_motion", "entropy")
+        }
+        torch.testing.assert_close(fields[row], expected["avg_flow_oracle"], atol=1e-4, rtol=0)
+        torch.testing.assert_close(still[row], expected["prob_no_motion"], atol=1e-5, rtol=0)
+        torch.testing.assert_close(entropy[row], expected["entropy"], atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+def test_fast_is_exact_on_the_published_grid_if_only_the_order_is_pinned(recorded):
+    picture = torch.from_numpy(recorded["image_u8"]).permute(2, 0, 1)[None] / 255
+    exact = replace(published_options(), expects_in_bfloat16=False, whole_vocabulary=False)
+    queries = [Query((Poke((128.0, 96.0 + 8 * row), (10.0, 3.0)),), seed=4) for row in range(3)]
+    fields = []
+    for options in (PublishedOptions(frame0_seed=4), exact):
+        model = published_model(options)
+        asks = [Ask(model.look(picture)[0], query) for query in queries]
+        greedy = model.sample_flow(asks, 6, Sampling(temperature=0.0))
+        fields.append((model.expected_displacement(asks), greedy))
+    torch.testing.assert_close(fields[0][0], fields[1][0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(fields[0][1], fields[1][1], atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+def test_neighbours_change_no_bit_on_the_published_grid(recorded):
+    model = published_model(PublishedOptions())
+    picture = torch.from_numpy(recorded["image_u8"]).permute(2, 0, 1)[None] / 255
+    (glance,) = model.look(picture)
+    asks = [
+        Ask(glance, Query((Poke((16.0 * row + 20, 128.0), (10.0, 3.0)),), row)) for row in range(5)
+    ]
+    together = model.expected_displacement(asks), model.sample_flow(asks, 3, DRAWN)
+    for row in (0, 4):
+        alone = (
+            model.expected_displacement(asks[row : row + 1]),
+            model.sample_flow(asks[row : row + 1], 3, DRAWN),
+        )
+        for ours, theirs in zip(alone, together, strict=True):
+            assert torch.equal(ours[0], theirs[row])
 
 
 def test_bfloat16_is_near_float32(pictures):
