@@ -3,7 +3,9 @@ import pytest
 from tests.discovery.conftest import centre_of
 from tests.discovery.doubles import PerfectWorldModel, paint
 
+from spelke.discovery.displacement import query_of
 from spelke.discovery.observer import Observer
+from spelke.geometry.crop import Crop
 from spelke.types import Poke
 
 
@@ -23,3 +25,13 @@ def test_several_pokes_happen_together(table):
     flow = Observer(PerfectWorldModel()).look(paint(table)).displacement(pokes)
     assert np.median(flow[0][table == 1]) == pytest.approx(5, abs=1e-3)
     assert np.median(flow[1][table == 2]) == pytest.approx(5, abs=1e-3)
+
+
+@pytest.mark.parametrize(("corners", "count"), [("none", 0), ("free", 3), ("all", 4)])
+def test_a_still_corner_gives_way_to_a_poke_unless_all_are_wanted(corners, count):
+    poke = Poke((3.0, 5.0), (8.0, 0.0))
+    query = query_of([poke], Crop.whole((64, 64), 64), 8, corners=corners, seed=0)
+    *still, last = query.pokes
+    assert last == poke
+    assert len(still) == count
+    assert all(each.length == 0 for each in still)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spelke.discovery.pokes import still_corners
+from spelke.discovery.settings import Corners
 from spelke.geometry.crop import Crop
 from spelke.geometry.points import check_inside
 from spelke.rollout.base import Ask, Query, WorldModel
@@ -15,7 +16,7 @@ from spelke.types import Poke
 
 
 def query_of(
-    pokes: Sequence[Poke], crop: Crop, patch_size: int, *, still_camera: bool, seed: int
+    pokes: Sequence[Poke], crop: Crop, patch_size: int, *, corners: Corners, seed: int
 ) -> Query:
     """The question what happens if all these pokes of a photo happen together.
 
@@ -23,7 +24,7 @@ def query_of(
         pokes: in pixels of the photo; none asks what happens by itself.
         crop: the window of the photo that is looked at.
         patch_size: of the world model, pixels of the crop.
-        still_camera: add zero pokes in the corner patches that hold no poke.
+        corners: which zero pokes say that the camera stands still.
         seed: of whatever the world model draws.
 
     Raises:
@@ -32,8 +33,10 @@ def query_of(
     for poke in pokes:
         check_inside(poke.point, crop.image_size)
     inside = tuple(crop.poke_in(poke) for poke in pokes)
-    corners = still_corners(crop.size, patch_size, inside) if still_camera else ()
-    return Query(corners + inside, seed)
+    if corners == "none":
+        return Query(inside, seed)
+    free_of = inside if corners == "free" else ()
+    return Query(still_corners(crop.size, patch_size, free_of) + inside, seed)
 
 
 def expected_displacement(

@@ -169,7 +169,7 @@ class Scene:
             (pokes,) if isinstance(pokes, Poke) else tuple(pokes),
             self.crop,
             self.world_model.patch_size,
-            still_camera=self.settings.corner_pokes != "none",
+            corners=self.settings.corner_pokes,
             seed=seed,
         )
         return Ask(glances_at(self.world_model, [self.sight])[0], query)

@@ -3,7 +3,7 @@
 The order of the rules is that of the published code: blocked, greedy, temperature, top-k, top-p,
 allowed, draw. Randomness comes from the generators that are passed, nowhere else. A draw takes one
 number from its generator and looks up where it falls (inverse transform sampling), which over
-32,768 tokens is some twenty times faster than torch's `multinomial`, the draw of the published
+32,768 tokens is more than ten times faster than torch's `multinomial`, the draw of the published
 code.
 """
 
