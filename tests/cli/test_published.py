@@ -155,6 +155,7 @@ def test_files_may_be_named_one_by_one(tiny, tmp_path, capsys):
         (["{pt}", "--out", "x", "--shard-size", "0"], "shard_bytes must be positive"),
         (["{pt}", "--out", "x", "--num-heads", "3"], "num_heads=3 was given"),
         (["{pt}", "--out", "{pt}"], "which would be lost"),
+        (["{pt}", "--out", "x", "--table", "absent.pt"], "there is no file absent.pt"),
     ],
 )
 def test_what_cannot_be_converted_says_why(tiny, capsys, monkeypatch, arguments, says):

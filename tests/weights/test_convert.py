@@ -59,6 +59,16 @@ def test_a_layout_that_is_not_the_published_one_is_described(files, tmp_path):
     assert flow_layout(**checkpoint.settings["layout"]) == TINY_LAYOUT
 
 
+@pytest.mark.gpu
+def test_tensors_go_straight_onto_a_gpu(published, files, tmp_path):
+    folder = convert(files, tmp_path / "mine", ConvertOptions(shard_bytes=300_000))
+    checkpoint = load(folder, "cuda", torch.bfloat16)
+    for key, value in checkpoint.network.state_dict().items():
+        assert value.is_cuda
+        assert torch.equal(value.cpu(), published.predictor.state_dict()[key].bfloat16())
+    assert checkpoint.flow_table.flow.is_cuda
+
+
 def test_where_it_came_from_is_written_down(files, tmp_path):
     folder = convert(files, tmp_path / "mine")
     source = load(folder).training["source"]
@@ -141,6 +151,15 @@ def test_a_table_that_is_absent_is_built(published, files, tmp_path):
     assert ("table", 16, 16) in seen
     assert load(folder).training["flow_table"] == "built from the flow quantizer"
     assert "not published with these files" in (folder / "card.md").read_text()
+
+
+@pytest.mark.gpu
+def test_a_table_is_the_same_when_built_on_a_gpu(files, tmp_path):
+    without = replace(files, flow_table=None)
+    here = load(convert(without, tmp_path / "cpu")).flow_table
+    there = load(convert(without, tmp_path / "gpu", ConvertOptions(device="cuda"))).flow_table
+    assert torch.equal(here.codes, there.codes)
+    assert torch.allclose(here.flow, there.flow, atol=1e-4)
 
 
 def test_progress_ends_at_its_total(files, tmp_path):

@@ -23,7 +23,7 @@ VERBS = {
     "worlds": ("spelke.cli.worlds", "make or show simulated scenes with exact ground truth"),
     "train": ("spelke.cli.train", "train a model by one of the recipes"),
     "bench": ("spelke.cli.bench", "measure a model against baselines"),
-    "weights": ("spelke.cli.weights", "list the models, or show one"),
+    "weights": ("spelke.cli.weights", "list the models, show one, get a published one"),
     "doctor": ("spelke.cli.doctor", "check this installation and say what to mend"),
 }
 """Verb to the module that runs it and what it does, in the order in which help shows them."""

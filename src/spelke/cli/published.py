@@ -82,7 +82,9 @@ class Convert(_Conversion):
     flow_quantizer: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """flow_quantizer.pt."""
     table: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """flow_token_to_flow_vector_mapping.pt; built from the flow quantizer if absent (minutes)."""
+    """flow_token_to_flow_vector_mapping.pt; built from the flow quantizer if absent."""
+    device: Annotated[str, tyro.conf.arg(metavar="NAME")] = "cpu"
+    """Where a table that is absent is built: cpu (half an hour of one core), cuda, mps."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """The folder to write; where its name finds it, if the predictor is a published one."""
     num_heads: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -95,9 +97,11 @@ class Convert(_Conversion):
         from spelke.weights.published_files import known_folder
 
         files = self._files()
-        more = {"num_heads": self.num_heads, "layout": _layout(self.layout)}
         out = known_folder(files.predictor) if self.out is None else self.out
-        _convert(files, out, self.conversion(**more))
+        options = self.conversion(
+            num_heads=self.num_heads, layout=_layout(self.layout), device=self.device
+        )
+        _convert(files, out, options)
 
     def _files(self) -> PublishedFiles:
         from spelke.weights.published_files import find_files

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from spelke.errors import BadFile, InvalidInput
 from spelke.models.local_quantizer import LocalQuantizer
+from spelke.runtime.device import choose_device
 from spelke.tokens.flow_table import FlowTable, build_flow_table
 from spelke.tokens.layout import Layout, find_flow_layout, flow_layout, spelkenet_layout
 from spelke.weights.card import write_card
@@ -52,6 +53,8 @@ class ConvertOptions:
     """Most bytes of tensors in one file."""
     num_heads: int | None = None
     """For a predictor that does not tell."""
+    device: str | torch.device = "cpu"
+    """Where a flow table that is absent is built."""
     layout: Mapping[str, Any] | None = None
     """Arguments of `tokens.layout.flow_layout`, for a predictor whose sizes do not tell."""
 
@@ -92,7 +95,7 @@ def convert(
         "flow_quantizer": read_quantizer(files.flow_quantizer, "flow"),
     }
     settings = _layout_settings(networks, options.layout, files.predictor)
-    table = _flow_table(networks["flow_quantizer"], files.flow_table, report)
+    table = _flow_table(networks["flow_quantizer"], files.flow_table, options.device, report)
     tensors = {
         f"{name}.{key}": value
         for name, network in networks.items()
@@ -163,7 +166,9 @@ def _describe(layout: Layout) -> dict[str, int]:
     }
 
 
-def _flow_table(quantizer: PublishedNetwork, path: Path | None, report: Report) -> FlowTable:
+def _flow_table(
+    quantizer: PublishedNetwork, path: Path | None, device: str | torch.device, report: Report
+) -> FlowTable:
     """What each flow code means, as published or decoded code by code."""
     num_codes = quantizer.config.vocab_size
     if path is not None:
@@ -171,14 +176,15 @@ def _flow_table(quantizer: PublishedNetwork, path: Path | None, report: Report) 
     network = cast(LocalQuantizer, empty_network(LocalQuantizer, quantizer.config))
     state = {key: _to_float32(value) for key, value in quantizer.state.items()}
     network.load_state_dict(state, assign=True)
-    network.eval()
+    network.eval().to(choose_device(device).device)
     advance = _counter(report, "table", num_codes)
 
     def decode(codes: Tensor) -> Tensor:
         advance(len(codes))
         return network.denormalise(network.decode(codes))
 
-    table = build_flow_table(decode, num_codes)
+    with torch.backends.cudnn.flags(allow_tf32=False):  # a GPU would round otherwise
+        table = build_flow_table(decode, num_codes, device=device).to("cpu")
     if not table.flow.isfinite().all():
         raise BadFile("the flow quantizer decodes to numbers that are not finite; it is corrupt")
     return table
