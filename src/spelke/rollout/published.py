@@ -158,15 +158,15 @@ class PublishedWorldModel:
         patch. Poked patches take the flow of the nearest patch that was predicted.
         """
         layout, table, options = self.layout, self.flow_table, self.options
-        nothing = table.flow.mean(0).expand(1, layout.num_patches, 2, 4, 4)
+
+        def mean(logits: Tensor) -> Tensor:
+            return mean_patch_flow(logits, table.flow, in_bfloat16=options.expects_in_bfloat16)
+
+        nothing = mean(table.flow.new_zeros(1, len(table.codes)))  # even odds
+        nothing = nothing.expand(1, layout.num_patches, 2, 4, 4)
         patches = torch.zeros(len(asks), layout.num_patches, 2, 4, 4)
         for put, features in self._first(asks):
-            moved = self._table_head.reduce(
-                features,
-                lambda logits: mean_patch_flow(
-                    logits, table.flow, in_bfloat16=options.expects_in_bfloat16
-                ),
-            )
+            moved = self._table_head.reduce(features, mean)
             order = put.question.order
             full = scatter_patches(moved, order, nothing)
             filled = fill_holes(full, order, layout.columns, one_step=options.fills_one_step)
