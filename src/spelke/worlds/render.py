@@ -12,6 +12,8 @@ from spelke.worlds.gl import gl_context, load_mujoco
 
 SKY = 255
 """Id of pixels where nothing is hit; id 0 is the static world."""
+SKY_PART = 65535
+"""Part of pixels where nothing is hit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Renderer:
         mujoco = load_mujoco()
         gl_context().make_current()
         self._mujoco, self._model = mujoco, model
-        self._scene = mujoco.MjvScene(model, 200)
+        self._scene = mujoco.MjvScene(model, model.ngeom + 64)
         self._option, self._camera = mujoco.MjvOption(), mujoco.MjvCamera()
         self._camera.type, self._camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
@@ -79,6 +81,13 @@ class Renderer:
 
     def ids_and_depth(self, data: Any, camera: Camera, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Body ids (size, size) uint8, and depth along the optical axis, float32, sky = inf."""
+        parts, depth = self.parts_and_depth(data, camera, size)
+        return body_ids(parts, self._model.geom_bodyid), depth
+
+    def parts_and_depth(
+        self, data: Any, camera: Camera, size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Geom ids (size, size) uint16, sky = `SKY_PART`, and depth as `ids_and_depth` gives it."""
         self._update(data, camera)
         flags = self._mujoco.mjtRndFlag
         self._scene.flags[flags.mjRND_SEGMENT] = 1
@@ -90,20 +99,26 @@ class Renderer:
         self._mujoco.mjr_readPixels(coded, buffer, area, self._context)
         self._scene.flags[flags.mjRND_SEGMENT] = 0
         self._scene.flags[flags.mjRND_IDCOLOR] = 0
-        table = self._body_of_code()
+        table = self._part_of_code()
         code = coded[..., 0].astype(np.int32) | (coded[..., 1].astype(np.int32) << 8)
-        ids = table[np.minimum(code, len(table) - 1)][::-1]
+        parts = table[np.minimum(code, len(table) - 1)][::-1]
         near = self._model.vis.map.znear * self._model.stat.extent
         far = self._model.vis.map.zfar * self._model.stat.extent
         depth = near * far / (near + buffer[::-1].astype(np.float64) * (far - near))
-        depth = np.where(ids == SKY, np.inf, depth).astype(np.float32)
-        return np.ascontiguousarray(ids), depth
+        depth = np.where(parts == SKY_PART, np.inf, depth).astype(np.float32)
+        return np.ascontiguousarray(parts), depth
 
-    def _body_of_code(self) -> np.ndarray:
-        """Colour code of the id pass -> body index; code 0 is the background."""
-        table = np.full(self._scene.ngeom + 2, SKY, np.uint8)
+    def _part_of_code(self) -> np.ndarray:
+        """Colour code of the id pass -> geom index; code 0 is the background."""
+        table = np.full(self._scene.ngeom + 2, SKY_PART, np.uint16)
         geom_type = int(self._mujoco.mjtObj.mjOBJ_GEOM)
         for geom in self._scene.geoms[: self._scene.ngeom]:
             if geom.objtype == geom_type and geom.segid >= 0:
-                table[geom.segid + 1] = self._model.geom_bodyid[geom.objid]
+                table[geom.segid + 1] = geom.objid
         return table
+
+
+def body_ids(parts: np.ndarray, part_body: np.ndarray) -> np.ndarray:
+    """Bodies of parts: (H, W) uint16 geom ids and (G,) their bodies to (H, W) uint8 body ids."""
+    table = np.append(part_body, SKY).astype(np.uint8)
+    return table[np.minimum(parts, len(part_body))]
