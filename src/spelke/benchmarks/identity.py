@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 DIGITS = 12
+_BLOCK = 1 << 24
 
 
 def digest_of_code(*packages: str) -> str:
@@ -52,7 +53,9 @@ def digest_of_checkpoint(folder: Path) -> str:
     for file in sorted(folder.iterdir()):
         if file.suffix in (".json", ".safetensors"):
             digest.update(file.name.encode())
-            digest.update(file.read_bytes())
+            with file.open("rb") as opened:  # weights may be larger than memory
+                while block := opened.read(_BLOCK):
+                    digest.update(block)
     return digest.hexdigest()[:DIGITS]
 
 
