@@ -14,6 +14,7 @@ from spelke.models.local_quantizer import (
 )
 from spelke.models.lras import LRAS, LRASConfig
 from spelke.rollout.prompt import PublishedOptions, published_options
+from spelke.runtime.device import DeviceChoice
 from spelke.tokens.layout import flow_layout
 from spelke.weights import save
 from spelke.weights.table import CHECKPOINTS
@@ -104,3 +105,13 @@ def test_each_architecture_has_its_preset():
     for architecture, expected in (("prefix", embedded()), ("lras", published_1b())):
         checkpoint = SimpleNamespace(architecture=architecture, settings={})
         assert discovery_settings(checkpoint) == expected
+
+
+def test_a_large_network_is_kept_as_the_device_multiplies_it(tmp_path, networks, monkeypatch):
+    folder = saved(tmp_path / "mine", networks, layout=GRID)
+    for dtype in (torch.float32, torch.bfloat16):
+        choice = DeviceChoice(torch.device("cpu"), dtype, "for the test")
+        monkeypatch.setattr("spelke.discovery.load.choose_device", lambda name, c=choice: c)
+        model = load(folder).world_model
+        assert model.network.lm_head.weight.dtype == dtype
+        assert model.rgb_quantizer.encoder[0].weight.dtype == torch.float32

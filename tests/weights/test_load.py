@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 
 import pytest
@@ -194,3 +195,14 @@ def test_a_published_model_says_what_it_needs():
 def test_a_folder_may_be_given_as_text(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     assert load("mine").name == load("./mine").name == load(str(folder)).name == "mine"
+
+
+def test_weights_that_do_not_fit_into_memory_are_not_begun(folder, monkeypatch):
+    module = importlib.import_module("spelke.weights.load")
+    size = sum(value.nbytes for value in load_file(folder / "model.safetensors").values())
+    monkeypatch.setattr(module, "free_bytes", lambda device: size)
+    load(folder)
+    monkeypatch.setattr(module, "free_bytes", lambda device: size - 1)
+    with pytest.raises(Unavailable, match=r"take 0\.0 GB and cpu has 0\.0 GB free; use a smaller"):
+        load(folder)
+    load(folder, dtype=torch.bfloat16)

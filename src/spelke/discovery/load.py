@@ -12,7 +12,8 @@ from spelke.discovery.settings import DiscoverySettings, check_choice, published
 from spelke.errors import BadCheckpoint, InvalidInput
 from spelke.rollout.base import WorldModel
 from spelke.runtime.device import DeviceChoice, choose_device
-from spelke.weights.load import Checkpoint
+from spelke.weights.checkpoint_files import read_config
+from spelke.weights.load import Checkpoint, find_folder
 from spelke.weights.load import load as load_checkpoint
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def load(
     """
     check_choice("parity", parity, Parity)
     choice = choose_device(device)
-    checkpoint = load_checkpoint(name, choice.device)
+    checkpoint = load_checkpoint(name, choice.device, _weights_dtype(name, choice))
     if parity == "reference":
         return _as_published(checkpoint, settings)
     model = world_model_of(checkpoint, choice)
@@ -73,6 +74,12 @@ def discovery_settings(checkpoint: Checkpoint) -> DiscoverySettings:
     """The settings that a checkpoint asks to be probed with."""
     preset = DEFAULT_PRESETS.get(checkpoint.architecture, "embedded")
     return settings_of({"preset": preset, **checkpoint.settings.get("discovery", {})})
+
+
+def _weights_dtype(name: str | os.PathLike[str], choice: DeviceChoice) -> torch.dtype:
+    """Billions of weights are kept as the device multiplies them; a few millions stay exact."""
+    architecture = read_config(find_folder(name)).architecture
+    return choice.dtype if architecture == "lras" else torch.float32
 
 
 def _as_published(checkpoint: Checkpoint, settings: DiscoverySettings | None) -> Observer:

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spelke.errors import BadCheckpoint
+from spelke.errors import BadCheckpoint, Unavailable
+from spelke.runtime.device import free_bytes
 from spelke.tokens.flow_table import FlowTable
 from spelke.tokens.layout import CODE_SIZE
 from spelke.weights.checkpoint_files import (
@@ -25,7 +26,7 @@ from spelke.weights.checkpoint_files import (
     read_config,
 )
 from spelke.weights.fit import TensorKind, empty_network, kind_of, list_faults
-from spelke.weights.shards import read_kinds, read_tensors
+from spelke.weights.shards import num_bytes, read_kinds, read_tensors
 from spelke.weights.table import MODELS, find_model, named_folder
 
 FLOW_CODES, FLOW = "flow_table.codes", "flow_table.flow"
@@ -85,7 +86,8 @@ def load(
     Raises:
         UnknownName: neither a model nor a folder is called so.
         MissingData: the folder is absent or is no checkpoint.
-        Unavailable: the model is published but was not fetched and converted here.
+        Unavailable: the model is published but was not fetched and converted here, or the device
+            has not enough free memory for it.
         BadCheckpoint: the files are corrupt, of another architecture, or do not fit together.
     """
     folder = find_folder(name)
@@ -96,7 +98,9 @@ def load(
         for part in config.parts
     }
     files = [folder / name for name in config.sha256]
-    _check_fit(folder, networks, config, read_kinds(files))
+    kinds = read_kinds(files)
+    _check_fit(folder, networks, config, kinds)
+    _check_memory(folder, kinds, torch.device(device), dtype)
     tensors = {
         # Cast one by one, so that memory never holds both forms of a large network.
         key: _cast(key, value, dtype)
@@ -153,10 +157,29 @@ def _check_fit(
         )
 
 
+def _check_memory(
+    folder: Path, kinds: Mapping[str, TensorKind], device: torch.device, dtype: torch.dtype
+) -> None:
+    needed = sum(
+        num_bytes(TensorKind(kind.shape, _dtype_in_memory(key, kind.dtype, dtype)))
+        for key, kind in kinds.items()
+    )
+    free = free_bytes(device)
+    if free is not None and needed > free:
+        raise Unavailable(
+            f"the weights of {folder} take {needed / 1e9:.1f} GB and {device} has "
+            f"{free / 1e9:.1f} GB free; use a smaller model, or a machine with more memory"
+        )
+
+
+def _dtype_in_memory(key: str, dtype: torch.dtype, wanted: torch.dtype) -> torch.dtype:
+    if not dtype.is_floating_point:
+        return dtype
+    return wanted if key.startswith("network.") else torch.float32
+
+
 def _cast(key: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    if not tensor.is_floating_point():
-        return tensor
-    return tensor.to(dtype if key.startswith("network.") else torch.float32)
+    return tensor.to(_dtype_in_memory(key, tensor.dtype, dtype))
 
 
 def _fill(network: nn.Module, state: dict[str, Tensor]) -> None:
