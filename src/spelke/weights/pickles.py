@@ -21,7 +21,7 @@ from spelke.weights.inert import ALLOWED
 
 _HEAD = 512
 _WEB_PAGE = re.compile(rb"\s*(<!doctype|<html|<\?xml|<error)", re.IGNORECASE)
-_NAMES = re.compile(r"GLOBAL ([\w.]+)|global ([\w.]+)|function <.*?function (\w+)")
+_NAMED = re.compile(r"GLOBAL ([\w.]+)")
 _AGAIN = "fetch it again from its source"
 
 
@@ -95,11 +95,10 @@ def _describe(path: Path, head: bytes) -> str:
 
 
 def _why_not(path: Path, error: Exception) -> str:
-    found = _NAMES.search(str(error))
+    found = _NAMED.search(str(error))
     if found:
-        name = next(group for group in found.groups() if group)
         return (
-            f"{path} was refused: it wants to call or build {name!r}, which no weights need. "
+            f"{path} was refused: it wants to call or build {found[1]!r}, which no weights need. "
             "Nothing of it was run. Files of unknown origin that do so are often malicious; use "
             "one from its publisher"
         )
