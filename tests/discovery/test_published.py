@@ -63,6 +63,10 @@ def test_directions(case):
     assert np.array_equal(drawn.numpy(), POSTPROC[f"dirs{case}"])
 
 
+def test_a_generator_that_nobody_seeded_starts_as_recorded():
+    assert torch.Generator().initial_seed() == POSTPROC["torch_default_initial_seed"]
+
+
 def test_companion_points():
     region = POSTPROC["resized256_1"] > 0
     start = tuple(float(value) for value in POSTPROC["second_point_from"])
@@ -156,4 +160,5 @@ def test_the_whole_pipeline(case):
         assert pokes == call["pokes"]
         assert (sequential, seed) == (call["n"], call["seed"])
         assert mean == pytest.approx(call["im_mean"], abs=1e-3)
+    assert segment.mask.shape == tuple(PIPELINE[f"segment{case}_shape"])
     assert np.array_equal(segment.mask, unpacked(PIPELINE[f"segment{case}"]))

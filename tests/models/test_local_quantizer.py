@@ -91,6 +91,7 @@ def test_input_scale_is_the_published_one(tiny):
 @pytest.mark.parametrize(("name", "seed"), [("rgb", 21), ("flow", 22)])
 def test_released_widths(name, seed):
     arrays = golden(f"lpq_full_{name}_recipe")
+    assert arrays["weight_seed"] == seed
     quantizer = fill_quantizer(LocalQuantizer(CONFIGS[name]()), seed)
     state = quantizer.state_dict()
     assert list(state) == arrays["keys"].tolist()
@@ -100,7 +101,10 @@ def test_released_widths(name, seed):
         codes = quantizer.encode(torch.from_numpy(arrays["x"]))
         sure = (np.abs(arrays["proj"]) > 1e-4).all(-1)
         assert np.array_equal(codes.numpy()[sure], arrays["codes"][sure])
-        _agrees(quantizer.decode(torch.from_numpy(arrays["codes"])), arrays["decoded"])
+        decoded = quantizer.decode(torch.from_numpy(arrays["codes"]))
+        _agrees(decoded, arrays["decoded"])
+        loss = (decoded - torch.from_numpy(arrays["x"])).square().mean()
+        _agrees(loss, arrays["mse_loss"])
 
 
 def test_encoder_sees_each_block_alone():
