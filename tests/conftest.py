@@ -26,8 +26,6 @@ import pytest
 hypothesis.settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("quick")
 
-GOLDEN = Path(__file__).parent / "golden"
-
 
 @pytest.fixture
 def generator():
@@ -41,12 +39,6 @@ def generator():
 def rng():
     """A numpy generator with a fixed seed."""
     return np.random.default_rng(0)
-
-
-@pytest.fixture(scope="session")
-def golden():
-    """The folder of reference values."""
-    return GOLDEN
 
 
 @pytest.fixture(scope="session")
