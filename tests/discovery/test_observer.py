@@ -195,6 +195,16 @@ def test_photos_are_searched_side_by_side_as_one_by_one(photos):
         assert_same(found, Observer(HalfBlind()).look(photo).discover(2, search))
 
 
+def test_many_photos_are_taken_in_turn(photos, points, monkeypatch):
+    expected = Observer(PerfectWorldModel()).segments(photos, points)
+    monkeypatch.setattr("spelke.discovery.observer.PHOTOS_AT_ONCE", 2)
+    model = PerfectWorldModel()
+    found = Observer(model).segments(photos, points)
+    assert model.counts.calls == [3 * 8, 3 * 8, 2 * 8, 2 * 8]
+    for one, other in zip(found, expected, strict=True):
+        assert_same(one, other)
+
+
 def test_scenes_remember_across_calls(photos, points):
     model = PerfectWorldModel()
     observer = Observer(model)

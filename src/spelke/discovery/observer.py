@@ -6,7 +6,7 @@ GPU that is much faster than one after another; the answers are the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from spelke.data.image import ImageSource, read_image
 from spelke.discovery.discover import SearchSettings
@@ -15,6 +15,9 @@ from spelke.discovery.settings import DiscoverySettings, embedded
 from spelke.errors import InvalidInput
 from spelke.rollout.base import WorldModel
 from spelke.types import Point, Segments
+
+PHOTOS_AT_ONCE = 32
+"""Photos that are asked side by side; more are taken in turn, to bound memory."""
 
 
 class Observer:
@@ -53,7 +56,10 @@ class Observer:
                 f"{len(photos)} photos came with {len(points)} lists of points; give one list of "
                 "(x, y) for each photo"
             )
-        return segment_scenes(self._scenes(photos), points, seed)
+        found: list[Segments] = []
+        for some in _groups(len(photos)):
+            found += segment_scenes(self._scenes(photos[some]), points[some], seed)
+        return found
 
     def discover(
         self,
@@ -71,7 +77,10 @@ class Observer:
         Returns:
             For each photo what `Scene.discover` gives for it alone.
         """
-        return discover_scenes(self._scenes(photos), seed, search)
+        found: list[Segments] = []
+        for some in _groups(len(photos)):
+            found += discover_scenes(self._scenes(photos[some]), seed, search)
+        return found
 
     def _scenes(self, photos: Sequence[ImageSource | Scene]) -> list[Scene]:
         scenes = [photo if isinstance(photo, Scene) else self.look(photo) for photo in photos]
@@ -82,3 +91,9 @@ class Observer:
                     "look at the photo with this observer"
                 )
         return scenes
+
+
+def _groups(count: int) -> Iterator[slice]:
+    """Parts of a list of photos."""
+    for first in range(0, count, PHOTOS_AT_ONCE):
+        yield slice(first, first + PHOTOS_AT_ONCE)
