@@ -65,6 +65,7 @@ def test_the_reference_sets_every_switch_as_published(tmp_path, networks):
     observer = load(folder, "cpu", parity="reference")
     assert observer.settings == published_1b()
     assert observer.world_model.options == published_options()
+    assert observer.world_model.network.lm_head.weight.dtype == torch.float32
     assert load(folder, "cpu").world_model.options == PublishedOptions()
     tuned = load(folder, "cpu", notebook(), parity="reference")
     assert tuned.settings == notebook()

@@ -16,6 +16,7 @@ import torch
 from tests.recipes import golden, published_model
 
 from spelke.discovery import segment as segment_module
+from spelke.discovery.load import load
 from spelke.discovery.observer import Observer
 from spelke.discovery.pokes import companion_point
 from spelke.discovery.probe import probe
@@ -25,6 +26,7 @@ from spelke.rollout.prompt import published_options
 from spelke.rollout.sampling import spend_draw
 from spelke.tokens.patches import from_patches
 from spelke.types import Poke
+from spelke.weights import save
 
 SETTINGS = replace(
     published_1b(),
@@ -139,3 +141,15 @@ def test_the_maps_and_the_segment_are_the_recorded_ones(run, arrays):
     assert np.abs(initial[::2, ::2] / 2 - arrays["heat1"]).max() < 1e-3
     assert np.abs(final[::2, ::2] - arrays["heat2"]).max() < 1e-2
     assert np.array_equal(segment.mask, np.unpackbits(arrays["segment"]).reshape(256, 256) > 0)
+
+
+@pytest.mark.slow
+def test_a_saved_predictor_answers_as_recorded(tmp_path):
+    predictor = published_model()
+    parts = ("network", "rgb_quantizer", "flow_quantizer")
+    networks = {name: getattr(predictor, name) for name in parts}
+    folder = save(tmp_path / "mine", "lras", networks, card="# mine")
+    recorded = golden("predictor_real_layout_recipe")
+    scene = load(folder, "cpu", parity="reference").look(recorded["image_u8"])
+    still = 1 - scene.patch_affordance
+    assert np.abs(still - recorded["fp32/affordance/prob_no_motion"]).max() < 1e-6

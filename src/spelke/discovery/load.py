@@ -49,7 +49,10 @@ def load(
     """
     check_choice("parity", parity, Parity)
     choice = choose_device(device)
-    checkpoint = load_checkpoint(name, choice.device, _weights_dtype(name, choice))
+    # On a CPU only float32 can agree number for number; on a GPU the published code has bfloat16.
+    exactly = parity == "reference" and choice.device.type == "cpu"
+    dtype = torch.float32 if exactly else _weights_dtype(name, choice)
+    checkpoint = load_checkpoint(name, choice.device, dtype)
     if parity == "reference":
         return _as_published(checkpoint, settings)
     model = world_model_of(checkpoint, choice)
