@@ -14,7 +14,7 @@ from spelke.worlds.layout import FAMILIES, MAX_THINGS, draw_layout
 from spelke.worlds.patterns import PATTERNS
 from spelke.worlds.photos import PHOTOS
 from spelke.worlds.replay import replay
-from spelke.worlds.shapes import PRIMITIVES
+from spelke.worlds.shapes import PRIMITIVES, SOLIDS
 from spelke.worlds.textures import PALETTES
 
 DIGEST = """
@@ -84,7 +84,7 @@ def test_a_body_that_was_not_touched_stays_exactly(scene):
 
 
 def test_the_splits_share_nothing():
-    for table in (PRIMITIVES, COMPOUNDS, PATTERNS, PALETTES, PHOTOS):
+    for table in (PRIMITIVES, SOLIDS, COMPOUNDS, PATTERNS, PALETTES, PHOTOS):
         assert not set(table["train"]) & set(table["test"])
     files = [set(PHOTOS[split].values()) for split in ("train", "test")]
     assert not files[0] & files[1]
@@ -97,7 +97,8 @@ def test_the_demonstration_photo_is_in_no_split():
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_layouts_stand_on_the_table_and_keep_to_their_split(family, split):
-    shapes = set(PRIMITIVES[split]) | set(COMPOUNDS[split]) | {"tray", "bowl"}
+    shapes = set(PRIMITIVES[split]) | set(SOLIDS[split]) | set(COMPOUNDS[split])
+    shapes |= {"tray", "bowl"}
     shapes |= {"block", "wall", "step"}
     for seed in range(12):
         things = draw_layout(np.random.default_rng(seed), family, split)

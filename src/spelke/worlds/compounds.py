@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spelke.worlds.shapes import PRIMITIVES, Part, Thing, quat_about, random_quat
+from spelke.worlds.shapes import Part, Thing, draw_parts, posed, quat_about, random_quat
 
 _X = tuple(quat_about((0, 1, 0), np.pi / 2))
 """Turns z into x: lays a cylinder along x."""
@@ -176,26 +176,26 @@ def letter_u(rng, s: float) -> list[Part]:
 
 
 def _union(rng, s: float, split: str) -> list[Part]:
-    """Two to five overlapping primitives, each touching an earlier one."""
-    names = sorted(PRIMITIVES[split])
+    """Two to five overlapping single things, each touching an earlier one."""
     parts: list[Part] = []
+    anchors: list[np.ndarray] = []
     for index in range(int(rng.integers(2, 6))):
-        part = PRIMITIVES[split][names[rng.integers(len(names))]](rng, s * rng.uniform(0.3, 0.6))
-        anchor = np.array(parts[rng.integers(len(parts))].pos) if parts else np.zeros(3)
+        _, solid = draw_parts(rng, split, s * rng.uniform(0.3, 0.6))
+        anchor = anchors[rng.integers(len(anchors))] if anchors else np.zeros(3)
         away = rng.standard_normal(3)
-        away *= 0.45 * s / np.linalg.norm(away) if parts else 0
-        pose = replace(part, pos=tuple(anchor + away), quat=tuple(random_quat(rng)))
-        parts.append(replace(pose, slot=index % 3))
+        away *= 0.45 * s / np.linalg.norm(away) if anchors else 0
+        anchors.append(anchor + away)
+        parts += posed(solid, anchors[-1], random_quat(rng), slot=index % 3)
     return parts
 
 
 def union(rng, s: float) -> list[Part]:
-    """A random union of primitives of the training split."""
+    """A random union of single things of the training split."""
     return _union(rng, s, "train")
 
 
 def union_of_unseen(rng, s: float) -> list[Part]:
-    """A random union of primitives of the test split."""
+    """A random union of single things of the test split."""
     return _union(rng, s, "test")
 
 
