@@ -136,6 +136,7 @@ class CountingModel:
 
     def __init__(self, model: Any) -> None:
         self.model, self.size, self.patch_size = model, model.size, model.patch_size
+        self.batching = model.batching
         self.counts = {"look": 0, "expected_displacement": 0, "sample_flow": 0}
 
     def __getattr__(self, name: str) -> Any:

@@ -70,6 +70,7 @@ class NaiveWorldModel:
 
     def __init__(self, model: PublishedWorldModel) -> None:
         self.model, self.size, self.patch_size = model, model.size, model.patch_size
+        self.batching = "every question alone"
 
     def look(self, images: Tensor) -> list[NaiveGlance]:
         """Remember the images, no more."""

@@ -95,6 +95,7 @@ class NaiveModel:
             model.network, model.flow_quantizer, model.choice, BatchShape(1, 1)
         )
         self.size, self.patch_size = model.size, model.patch_size
+        self.batching = "every question alone"
 
     def look(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Remember the images, no more."""

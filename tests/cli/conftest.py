@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,6 +52,7 @@ class QuickScene:
 
 class QuickObserver:
     looked = 0
+    world_model = SimpleNamespace(batching="one photo at a time")
 
     def look(self, path):
         self.looked += 1

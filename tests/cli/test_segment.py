@@ -18,6 +18,7 @@ def test_a_point_gives_a_picture_and_a_document(photo, observer, capsys):
     assert (found.image_name, found.model) == ("desk.png", "spelke-small")
     assert [segment.point for segment in found.segments] == [(20, 10.5)]
     assert "at (20, 10.5): 81 pixels (6.8%), confidence 0.80 after 1 poke" in captured.err
+    assert "one photo at a time" in captured.err
 
 
 def test_json_gives_one_object_per_segment(photo, observer, capsys):

@@ -72,6 +72,7 @@ class PerfectWorldModel:
     ) -> None:
         self.size = size
         self.patch_size = patch_size
+        self.batching = "as asked"
         self.movable = movable
         self.counts = Counts()
 

@@ -84,6 +84,7 @@ def test_it_is_a_world_model(small, pictures):
     assert isinstance(small, WorldModel)
     assert isinstance(small.look(pictures)[0], Glance)
     assert (small.size, small.patch_size) == (32, 8)
+    assert small.batching == str(small.budget)
 
 
 @pytest.mark.parametrize("frame0_order", ["pinned", "per-seed"])

@@ -32,6 +32,11 @@ def test_the_cpu_has_one_shape_whatever_its_memory():
         assert batch_shape(CONFIG, torch.device("cpu"), free) == BatchShape(1, 4)
 
 
+def test_a_shape_says_what_it_means():
+    assert "do not depend on their neighbours" in str(BatchShape(1, 4))
+    assert "up to 9 at a time" in str(BatchShape(9, 8))
+
+
 @given(free=st.integers(0, 10**12))
 def test_elsewhere_batches_grow_with_memory(free):
     less, more = (batch_shape(CONFIG, torch.device("cuda"), bytes_) for bytes_ in (free, 2 * free))

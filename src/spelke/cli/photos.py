@@ -180,6 +180,7 @@ def _load(options: PhotoOptions) -> tuple[Observer, int]:
     choice = choose_device(options.device)
     print(f"{options.model} on {choice}", file=sys.stderr)
     observer = spelke.load(options.model, device=str(choice.device), parity=options.parity)
+    print(observer.world_model.batching, file=sys.stderr)
     return options.prepared(observer), 1 if choice.device.type == "cpu" else PHOTOS_AT_ONCE
 
 

@@ -56,6 +56,8 @@ class WorldModel(Protocol):
     """Side in pixels of the square image that `look` takes."""
     patch_size: int
     """Side in pixels of the patch that a poke moves as a whole."""
+    batching: str
+    """How much is computed together on this device, and why; one sentence for people."""
 
     def look(self, images: Float[Tensor, "image 3 size size"]) -> list[Glance]:
         """Encode images in [0, 1], RGB."""

@@ -35,6 +35,18 @@ class BatchShape(NamedTuple):
     pictures: int
     questions: int
 
+    def __str__(self) -> str:
+        """One sentence for people."""
+        if self.pictures == 1:
+            return (
+                f"questions in packs of {self.questions} about one picture, filled up so that "
+                "answers do not depend on their neighbours"
+            )
+        return (
+            f"packs of {self.questions} questions about one picture each, as many as a share of "
+            f"the free memory holds: up to {self.pictures} at a time"
+        )
+
 
 class Pack(NamedTuple):
     """Questions about one picture.

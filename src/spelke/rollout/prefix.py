@@ -95,6 +95,7 @@ class PrefixWorldModel:
         self.grid = PatchGrid((self.size, self.size), self.patch_size)
         device = self.choice.device
         self.shape = shape or batch_shape(network.config, device, free_bytes(device))
+        self.batching = str(self.shape)
 
     @classmethod
     def from_checkpoint(

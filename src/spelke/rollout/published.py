@@ -112,6 +112,7 @@ class PublishedWorldModel:
         self._flow_table = None if flow_table is None else flow_table.to(self.device)
         self._zero_codes = zero_codes
         self.budget = budget or plan_budget(network.config, layout, self._dtype, self.device)
+        self.batching = str(self.budget)
         self._readings = Readings(self.budget.readings)
 
     @cached_property
