@@ -175,9 +175,9 @@ def _refuse_shared(stems: dict[Path, Path]) -> None:
 def _load(options: PhotoOptions) -> tuple[Observer, int]:
     """The observer, and how many photos it is asked about side by side."""
     import spelke
-    from spelke.runtime.device import choose_device
+    from spelke.discovery.load import device_choice
 
-    choice = choose_device(options.device)
+    choice = device_choice(options.device, options.parity)
     print(f"{options.model} on {choice}", file=sys.stderr)
     observer = spelke.load(options.model, device=str(choice.device), parity=options.parity)
     print(observer.world_model.batching, file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -48,15 +49,22 @@ def load(
         InvalidInput: there is no reference for this checkpoint.
     """
     check_choice("parity", parity, Parity)
-    choice = choose_device(device)
-    # On a CPU only float32 can agree number for number; on a GPU the published code has bfloat16.
-    exactly = parity == "reference" and choice.device.type == "cpu"
-    dtype = torch.float32 if exactly else _weights_dtype(name, choice)
-    checkpoint = load_checkpoint(name, choice.device, dtype)
+    choice = device_choice(device, parity)
+    checkpoint = load_checkpoint(name, choice.device, _weights_dtype(name, choice))
     if parity == "reference":
         return _as_published(checkpoint, settings)
     model = world_model_of(checkpoint, choice)
     return Observer(model, discovery_settings(checkpoint) if settings is None else settings)
+
+
+def device_choice(device: str | torch.device | None, parity: Parity) -> DeviceChoice:
+    """Where and in which precision `load` computes; the arguments are its own."""
+    choice = choose_device(device)
+    if parity == "reference" and choice.device.type == "cpu":
+        # Only float32 can agree number for number; on a GPU the published code has bfloat16 itself.
+        reason = "numbers as in the published code need float32 on a CPU"
+        return replace(choice, dtype=torch.float32, reason=reason)
+    return choice
 
 
 def world_model_of(checkpoint: Checkpoint, choice: DeviceChoice) -> WorldModel:
