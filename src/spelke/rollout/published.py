@@ -23,7 +23,7 @@ from spelke.errors import InvalidInput
 from spelke.models.cache import Cache
 from spelke.models.local_quantizer import LocalQuantizer
 from spelke.models.lras import LRAS
-from spelke.rollout.base import Ask, Sampling
+from spelke.rollout.base import Ask, Glance, Sampling
 from spelke.rollout.budget import Budget, plan_budget
 from spelke.rollout.expectation import (
     code_entropy,
@@ -130,7 +130,7 @@ class PublishedWorldModel:
             return self.flow_table.still_codes()
         return torch.tensor(self._zero_codes, device=self.device)
 
-    def look(self, images: Float[Tensor, "image 3 size size"]) -> list[PublishedGlance]:
+    def look(self, images: Float[Tensor, "image 3 size size"]) -> list[Glance]:
         """Encode images in [0, 1], RGB, as tokens; the network reads them when it is asked.
 
         Raises:
