@@ -113,6 +113,7 @@ class BrightMoves:
 
     size = 256
     patch_size = 8
+    batching = "every question alone"
 
     def __init__(self):
         self.calls = []

@@ -44,6 +44,7 @@ class RecordedPokes:
     def __init__(self, model, last_pokes):
         self.model = model
         self.size, self.patch_size = model.size, model.patch_size
+        self.batching = model.batching
         self.look = model.look
         self.motion_affordance, self.entropy = model.motion_affordance, model.entropy
         self.last_pokes = last_pokes

@@ -15,7 +15,7 @@ from spelke.training.pictures import (
 class EchoModel:
     """Expects that everything moves as the first poke says."""
 
-    size, patch_size = 32, 8
+    size, patch_size, batching = 32, 8, "every question alone"
 
     def look(self, images):
         assert images.shape == (1, 3, 32, 32)
