@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from spelke.errors import MissingData
-from spelke.worlds import photos
+from spelke.worlds.appearance import draw_look
 from spelke.worlds.patterns import PATTERNS, spectral_noise
-from spelke.worlds.textures import draw_texture, paint_decoys
+from spelke.worlds.photos import PHOTOS
+from spelke.worlds.shapes import draw_primitive
+from spelke.worlds.textures import draw_texture, paint_decoys, print_label
 
 NAMES = [(split, name) for split in PATTERNS for name in PATTERNS[split]]
 
@@ -50,8 +51,22 @@ def test_decoys_change_the_floor_in_places_only():
     assert 0.005 < changed < 0.6
 
 
-def test_a_photograph_that_is_not_there_is_named(monkeypatch):
-    lost = {"train": {"lost": ("skimage", "data/lost.png")}}
-    monkeypatch.setattr(photos, "PHOTOS", lost)
-    with pytest.raises(MissingData, match="lost"):
-        photos.read_photo("train", "lost")
+def test_a_label_changes_a_rectangle_only():
+    plain = np.full((96, 96, 3), 0.5, np.float32)
+    changed = (print_label(np.random.default_rng(3), plain, "train") != plain).any(-1)
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    assert len(rows) < 96
+    assert changed[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean() > 0.9
+    assert print_label(np.random.default_rng(3), plain, "test").min() >= 0
+
+
+def test_a_look_says_which_photographs_it_used():
+    used = set()
+    for seed in range(6):
+        things = [draw_primitive(np.random.default_rng(seed), "test", 0.05)]
+        look = draw_look(np.random.default_rng(seed), things, "test", (1.0, 0.0))
+        used |= {note for note in look.notes if note.startswith("photo ")}
+        for pixels in look.pixels.values():
+            assert pixels.shape[0] in (pixels.shape[1], 6 * pixels.shape[1])
+    assert used
+    assert used <= {f"photo {name}" for name in PHOTOS["test"]}

@@ -151,13 +151,14 @@ def compile_model(mjcf: str, pixels: dict[str, np.ndarray]) -> Any:
     """Compile and write the textures' pixels into the model.
 
     Returns:
-        `mujoco.MjModel`. Six-faced textures (cube, sky) wear the same picture on every face.
+        `mujoco.MjModel`. Six-faced textures (cube, sky) wear one picture on every face
+        unless six are given, one below the other.
     """
     model = load_mujoco().MjModel.from_xml_string(mjcf)
     for name, picture in pixels.items():
         number = model.texture(name).id
         start = model.tex_adr[number]
-        height, width = model.tex_height[number], model.tex_width[number]
-        faces = np.concatenate([picture] * (height // width))
+        height = int(model.tex_height[number])
+        faces = np.concatenate([picture] * (height // len(picture)))
         model.tex_data[start : start + faces.size] = faces.ravel()
     return model

@@ -149,6 +149,48 @@ def text(rng: np.random.Generator, side: int) -> np.ndarray:
     return canvas.astype(np.float32) / 255
 
 
+def plaid(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Woven bands in two directions."""
+    x, y = unit_axes(side)
+    bands = rng.random((2, int(rng.integers(5, 14))), np.float32)
+    repeat = int(rng.integers(1, 4))
+    lines = [(axis * repeat % 1 * bands.shape[1]).astype(int) for axis in (x, y)]
+    return 0.5 * (bands[0][lines[0]] + bands[1][lines[1]])
+
+
+def terrazzo(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Chips of stone in a plain ground."""
+    two, index = _cells(rng, side, int(rng.integers(15, 60)))
+    chip = two[..., 1] - two[..., 0] > rng.uniform(0.02, 0.06)
+    shade = rng.random(256, np.float32)
+    return np.where(chip & (shade > rng.uniform(0, 0.6))[index], shade[index], 0.5)
+
+
+def swirl(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Noise bent by noise: rust, agate, spilt paint."""
+    base = spectral_noise(rng, side, rng.uniform(1.2, 1.8))
+    shift = rng.uniform(0.1, 0.5) * side
+    rows, columns = (shift * (spectral_noise(rng, side, 1.7) - 0.5) for _ in range(2))
+    line = np.arange(side)
+    return base[
+        (line[:, None] + rows).astype(int) % side, (line[None] + columns).astype(int) % side
+    ]
+
+
+def scratches(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Worn metal or leather: strokes in about one direction."""
+    canvas = np.full((side, side), 0.5, np.float32)
+    lean, spread = rng.uniform(0, np.pi), rng.uniform(0.02, 0.6)
+    for _ in range(int(rng.integers(20, 90))):
+        angle = lean + rng.normal(0, spread)
+        half = rng.uniform(0.05, 0.5) * side * np.array([np.cos(angle), np.sin(angle)])
+        middle = rng.uniform(0, side, 2)
+        (x0, y0), (x1, y1) = (middle - half).astype(int), (middle + half).astype(int)
+        ends = (int(x0), int(y0)), (int(x1), int(y1))
+        cv2.line(canvas, ends[0], ends[1], float(rng.random()), 1, cv2.LINE_AA)
+    return canvas
+
+
 def ridges(rng: np.random.Generator, side: int) -> np.ndarray:
     """Noise folded into ridges."""
     return 1 - np.abs(2 * spectral_noise(rng, side, rng.uniform(1.2, 2.0)) - 1)
@@ -193,6 +235,23 @@ def rings(rng: np.random.Generator, side: int) -> np.ndarray:
     return (away * rng.uniform(4, 14) % 1 < rng.uniform(0.3, 0.7)).astype(np.float32)
 
 
+def scales(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Rows of overlapping round tiles."""
+    x, y = unit_axes(side)
+    count = 2 * int(rng.integers(2, 7))
+    row = np.floor(y * count)
+    across = (x * count / 2 + 0.5 * (row % 2)) % 1 - 0.5
+    away = np.hypot(across, (y * count % 1) * 0.5) * 1.8
+    return np.clip(np.where(away > 1, 0.1, away), 0, 1).astype(np.float32)
+
+
+def splashes(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Blots with soft or hard borders."""
+    field = spectral_noise(rng, side, rng.uniform(1.4, 2.2))
+    level = rng.uniform(0.35, 0.65)
+    return np.clip((field - level) * rng.uniform(6, 60) + 0.5, 0, 1).astype(np.float32)
+
+
 def crosses(rng: np.random.Generator, side: int) -> np.ndarray:
     """A lattice of crosses."""
     x, y = unit_axes(side)
@@ -215,6 +274,10 @@ PATTERNS: dict[str, dict[str, Pattern]] = {
         "gradient": gradient,
         "polygons": polygons,
         "text": text,
+        "plaid": plaid,
+        "terrazzo": terrazzo,
+        "swirl": swirl,
+        "scratches": scratches,
     },
     "test": {
         "ridges": ridges,
@@ -224,8 +287,11 @@ PATTERNS: dict[str, dict[str, Pattern]] = {
         "zigzag": zigzag,
         "rings": rings,
         "crosses": crosses,
+        "scales": scales,
+        "splashes": splashes,
     },
 }
 
-SMOOTH = {"noise", "marble", "wood", "worley", "gradient", "ridges", "planks", "cracks"}
+SMOOTH = {"noise", "marble", "wood", "worley", "gradient", "plaid", "terrazzo", "swirl"}
+SMOOTH |= {"scratches", "ridges", "planks", "cracks", "scales"}
 """Patterns with many values, which take more than two colours."""

@@ -1,12 +1,16 @@
-"""Photographs that come inside the scikit-image and scikit-learn wheels, as a source of textures.
+"""Photographs as a source of textures: those of two wheels, and of installed wallpapers.
 
-Nothing is downloaded. The photographs of the two splits are disjoint. `coffee` is in neither: it is
-the picture of our demonstrations, so no model of ours may have seen a single pixel of it.
+The wheels are scikit-image and scikit-learn; nothing is downloaded. The photographs of the two
+splits are disjoint. `coffee` is in neither: it is the picture of our demonstrations, so no model of
+ours may have seen a single pixel of it. Those of scikit-image are in the public domain or under
+free licences (its `data/README.txt`), the two of scikit-learn under CC BY 2.0.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +18,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from spelke.errors import MissingData
+from spelke.errors import BadFile, InvalidInput, MissingData
+from spelke.worlds.wallpapers import find_wallpapers
 
 PHOTOS: dict[str, dict[str, tuple[str, str]]] = {
     "train": {
@@ -41,17 +46,72 @@ PHOTOS: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
-@functools.cache
-def read_photo(split: str, name: str) -> np.ndarray:
-    """Read one photograph.
+SOURCES = ("wheels", "wallpapers")
+"""Where photographs may come from; see `wallpapers` for the second."""
 
-    Returns:
-        (height, width, 3) uint8, RGB, its shorter side at most 512 pixels.
+
+class Photos:
+    """The photographs of one split, and which of them were used.
+
+    Attributes:
+        used: names of the photographs that were cropped, in the order of their first use.
+    """
+
+    def __init__(self, split: str, sources: Sequence[str] = ("wheels",)) -> None:
+        """List what there is.
+
+        Args:
+            split: "train" or "test".
+            sources: some of `SOURCES`.
+
+        Raises:
+            InvalidInput: an unknown source, or none. MissingData: a source has nothing here.
+        """
+        unknown = sorted(set(sources) - set(SOURCES))
+        if unknown or not sources:
+            raise InvalidInput(
+                f"unknown photographs {unknown or 'none given'}; choose from {', '.join(SOURCES)}"
+            )
+        self._paths = list_photos(split, tuple(sorted(set(sources))))
+        self.used: list[str] = []
+
+    @property
+    def digest(self) -> str:
+        """How many photographs there are, and a fingerprint of their names."""
+        names = hashlib.sha256("\n".join(sorted(self._paths)).encode()).hexdigest()
+        return f"{len(self._paths)}:{names[:8]}"
+
+    def crop(self, rng: np.random.Generator, side: int) -> np.ndarray:
+        """A random crop of a random photograph, turned, mirrored and with its hue shifted.
+
+        Returns:
+            (side, side, 3) float32 in [0, 1].
+        """
+        names = sorted(self._paths)
+        name = names[rng.integers(len(names))]
+        if name not in self.used:
+            self.used.append(name)
+        return _vary(rng, read_photo(name, self._paths[name]), side)
+
+
+@functools.cache
+def list_photos(split: str, sources: tuple[str, ...]) -> dict[str, Path]:
+    """Name -> file of every photograph of a split in some sources.
 
     Raises:
-        MissingData: the wheel on this machine does not hold the file.
+        MissingData: an installed wheel lacks a photograph, or no wallpapers are installed.
     """
-    package, inside = PHOTOS[split][name]
+    found: dict[str, Path] = {}
+    if "wheels" in sources:
+        for name, (package, inside) in PHOTOS[split].items():
+            found[name] = _inside_wheel(name, package, inside)
+    if "wallpapers" in sources:
+        for name, path in find_wallpapers(split).items():
+            found[f"wallpaper {name}"] = path
+    return found
+
+
+def _inside_wheel(name: str, package: str, inside: str) -> Path:
     spec = find_spec(package)
     path = Path(spec.origin).parent / inside if spec and spec.origin else None
     if path is None or not path.is_file():
@@ -59,21 +119,32 @@ def read_photo(split: str, name: str) -> np.ndarray:
             f"photograph '{name}' is not at {package}/{inside}; "
             "reinstall the wheel: pip install --force-reinstall scikit-image scikit-learn"
         )
-    picture = np.asarray(Image.open(path).convert("RGB"))
+    return path
+
+
+@functools.lru_cache(maxsize=192)
+def read_photo(name: str, path: Path) -> np.ndarray:
+    """Read one photograph.
+
+    Returns:
+        (height, width, 3) uint8, RGB, its shorter side at most 512 pixels.
+
+    Raises:
+        BadFile: the file is not a whole picture.
+    """
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (1024, 1024))  # a JPEG is decoded no larger than needed
+            picture = np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise BadFile(f"photograph '{name}' at {path} cannot be read: {error}") from error
     factor = 512 / min(picture.shape[:2])
     if factor < 1:
         picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return picture
 
 
-def crop_photo(rng: np.random.Generator, split: str, side: int) -> np.ndarray:
-    """A random crop of a random photograph, turned, mirrored and with its hue shifted.
-
-    Returns:
-        (side, side, 3) float32 in [0, 1].
-    """
-    names = sorted(PHOTOS[split])
-    photo = read_photo(split, names[rng.integers(len(names))])
+def _vary(rng: np.random.Generator, photo: np.ndarray, side: int) -> np.ndarray:
     shorter = min(photo.shape[:2])
     window = int(shorter * rng.uniform(0.2, 1.0))
     top = rng.integers(photo.shape[0] - window + 1)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from spelke.worlds.patterns import PATTERNS, SMOOTH, spectral_noise, unit_axes
-from spelke.worlds.photos import crop_photo
+from spelke.worlds.photos import Photos
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,12 @@ def _through_palette(
 
 
 def draw_texture(
-    rng: np.random.Generator, split: str, side: int, plain: float = 0.4, photo: float = 0.12
+    rng: np.random.Generator,
+    split: str,
+    side: int,
+    plain: float = 0.4,
+    photo: float = 0.12,
+    photos: Photos | None = None,
 ) -> tuple[str, np.ndarray]:
     """Draw one texture.
 
@@ -92,6 +97,7 @@ def draw_texture(
         side: side of the square texture, pixels (even).
         plain: chance of a plain colour.
         photo: chance of a crop of a photograph.
+        photos: of this split; those of the wheels if not given.
 
     Returns:
         The kind's name ("plain", "photo" or a pattern of `PATTERNS[split]`) and the texture,
@@ -105,7 +111,7 @@ def draw_texture(
             texture += rng.uniform(0.02, 0.15) * grain[..., None]
         return "plain", np.clip(texture, 0, 1)
     if draw < plain + photo:
-        return "photo", crop_photo(rng, split, side)
+        return "photo", (photos or Photos(split)).crop(rng, side)
     names = sorted(PATTERNS[split])
     kind = names[rng.integers(len(names))]
     value = np.clip(PATTERNS[split][kind](rng, side), 0, 1)
@@ -117,7 +123,11 @@ def draw_texture(
 
 
 def paint_decoys(
-    rng: np.random.Generator, texture: np.ndarray, split: str, count: int
+    rng: np.random.Generator,
+    texture: np.ndarray,
+    split: str,
+    count: int,
+    photos: Photos | None = None,
 ) -> np.ndarray:
     """Paint pictures of things (shaded polygons, ellipses) on a surface: flat, never a segment."""
     canvas = np.array(texture, np.float32)
@@ -134,7 +144,7 @@ def paint_decoys(
             corners = width / 2 + rng.normal(0, size, (rng.integers(4, 8), 2))
             hull = cv2.convexHull(np.clip(corners, 1, width - 2).astype(np.int32))
             cv2.fillConvexPoly(mask, hull, 255, cv2.LINE_AA)
-        _, fill = draw_texture(rng, split, 64, plain=0.6, photo=0.1)
+        _, fill = draw_texture(rng, split, 64, plain=0.6, photo=0.1, photos=photos)
         fill = cv2.resize(fill, (width, width))
         angle = rng.uniform(0, 2 * np.pi)
         x, y = unit_axes(width)
@@ -144,3 +154,19 @@ def paint_decoys(
         patch = canvas[top : top + width, left : left + width]
         patch += alpha * (fill - patch)
     return np.clip(canvas, 0, 1)
+
+
+def print_label(
+    rng: np.random.Generator, texture: np.ndarray, split: str, photos: Photos | None = None
+) -> np.ndarray:
+    """Print a rectangle of another texture on a surface: a label, a sticker, a picture."""
+    canvas = np.array(texture, np.float32)
+    side = canvas.shape[0]
+    height, width = (side * rng.uniform(0.25, 0.9, 2)).astype(int)
+    top, left = rng.integers(0, side - height + 1), rng.integers(0, side - width + 1)
+    _, print_ = draw_texture(rng, split, side, plain=0.25, photo=0.35, photos=photos)
+    if rng.random() < 0.4:
+        print_ = np.pad(print_[3:-3, 3:-3], ((3, 3), (3, 3), (0, 0)), constant_values=rng.random())
+    label = cv2.resize(print_, (int(width), int(height)), interpolation=cv2.INTER_AREA)
+    canvas[top : top + height, left : left + width] = label.reshape(height, width, 3)
+    return canvas
