@@ -44,10 +44,12 @@ def test_the_recipe_and_its_places_reach_the_training(calls, tmp_path, capsys):
 
 def test_the_schedule_can_be_changed_and_nothing_else(calls, tmp_path):
     changes = ["--num-steps", "7", "--seed", "5", "--batch-size", "2", "--num-workers", "0"]
+    changes += ["--learning-rate", "0.001", "--start", "mine"]
     main(["train", "spelke-tiny", "--data", str(tmp_path), *changes])
-    recipe, _, out, _ = calls[0]
+    recipe, _, out, options = calls[0]
+    assert options["start"] == "mine"
     before = find_recipe("spelke-tiny")
-    fit = dataclasses.replace(before.fit, num_steps=7, seed=5, batch_size=2)
+    fit = dataclasses.replace(before.fit, num_steps=7, seed=5, batch_size=2, learning_rate=0.001)
     assert recipe == dataclasses.replace(before, fit=fit, num_workers=0)
     assert str(out) == "runs/spelke-tiny"
 
@@ -57,7 +59,7 @@ def test_all_parts_reach_the_training(calls, tmp_path):
     codecs = ["--quantizer", "flow", "--rgb-quantizer", "rgb"]
     assert main([*arguments, *codecs, "--skip-bad-shards", "--accelerator", "cpu"]) == OK
     assert calls[0][3] == {
-        "held_out": Path("held"), "quantizer": "flow", "rgb_quantizer": "rgb",
+        "held_out": Path("held"), "quantizer": "flow", "rgb_quantizer": "rgb", "start": None,
         "max_minutes": None, "resume": False, "skip_bad_shards": True, "accelerator": "cpu",
     }  # fmt: skip
 

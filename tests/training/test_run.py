@@ -129,6 +129,33 @@ def test_a_model_lends_its_quantizer(trained, data, tmp_path):
         assert torch.equal(value, lent[name])
 
 
+def test_a_trained_model_is_trained_further(trained, data, tmp_path):
+    _, first = trained
+    slow = recipe(PREFIX, name="further", num_steps=1, learning_rate=1e-9)
+    further = train(slow, data / "train", tmp_path / "run", start=first, **CPU)
+    before, after = (load(folder) for folder in (first, further))
+    for part, network in before.networks.items():
+        for key, value in network.state_dict().items():
+            same = after.networks[part].state_dict()[key]
+            torch.testing.assert_close(same, value, atol=1e-6, rtol=0)
+    assert after.training["start"] == str(first)
+    assert before.training["start"] is None
+
+
+def test_only_a_model_of_the_recipe_can_be_trained_further(trained, data, codecs, tmp_path):
+    _, first = trained
+    wider = recipe(dataclasses.replace(PREFIX, embed_dim=2 * PREFIX.embed_dim))
+    with pytest.raises(InvalidInput, match="no world model of the shape that recipe 'mine' trains"):
+        train(wider, data / "train", tmp_path / "wider", start=first, **CPU)
+    with pytest.raises(InvalidInput, match="no world model of the shape"):
+        train(recipe(PREFIX), data / "train", tmp_path / "codec", start=codecs["flow"], **CPU)
+    with pytest.raises(InvalidInput, match="brings the quantizer whose codes it knows"):
+        train(
+            recipe(PREFIX), data / "train", tmp_path / "other",
+            start=first, quantizer=codecs["flow"], **CPU,
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("make", [small_flow_quantizer, small_rgb_quantizer], ids=["flow", "rgb"])
 def test_a_quantizer_is_trained(make, data, tmp_path):
     mine = recipe(make().config, num_steps=2)

@@ -48,6 +48,8 @@ class TrainOptions:
     """For a world model: a model or folder whose flow quantizer is used."""
     rgb_quantizer: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """For the published layout: a model or folder whose RGB quantizer is used."""
+    start: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """A trained model of the recipe's shape, or its folder, to train further on other data."""
     max_minutes: Annotated[float | None, tyro.conf.arg(metavar="MINUTES")] = None
     """Stop after this time; --resume goes on later."""
     resume: bool = False
@@ -56,6 +58,8 @@ class TrainOptions:
     """Optimiser steps, instead of the recipe's."""
     batch_size: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Pictures of one forward pass, instead of the recipe's."""
+    learning_rate: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """Highest learning rate, instead of the recipe's."""
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Of weights and samples, instead of the recipe's."""
     num_workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
@@ -94,6 +98,7 @@ def main(argv: Sequence[str]) -> int:
         held_out=options.held_out,
         quantizer=options.quantizer,
         rgb_quantizer=options.rgb_quantizer,
+        start=options.start,
         max_minutes=options.max_minutes,
         resume=options.resume,
         skip_bad_shards=options.skip_bad_shards,
@@ -108,7 +113,7 @@ def _changed(recipe: Recipe, options: TrainOptions) -> Recipe:
     """The recipe with what the command line says about its schedule."""
     if options.num_workers is not None and options.num_workers < 0:
         raise InvalidInput(f"--num-workers must not be negative, got {options.num_workers}")
-    fit = _given(options, "num_steps", "batch_size", "seed")
+    fit = _given(options, "num_steps", "batch_size", "learning_rate", "seed")
     return dataclasses.replace(
         recipe, fit=dataclasses.replace(recipe.fit, **fit), **_given(options, "num_workers")
     )

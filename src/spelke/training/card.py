@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 _LIMITS = """\
@@ -26,7 +27,7 @@ def write_card(name: str, history: dict[str, Any]) -> str:
     lines = [
         f"# {name}",
         "",
-        f"Made by `spelke train {recipe['name']}`.",
+        f"Made by `spelke train {recipe['name']}`{_origin(history)}.",
         "",
         "## Training",
         "",
@@ -45,6 +46,11 @@ def write_card(name: str, history: dict[str, Any]) -> str:
         "MIT, as the code that made it.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _origin(history: dict[str, Any]) -> str:
+    start = history.get("start")
+    return f", trained further from `{Path(start).name}`" if start else ""
 
 
 def _scores(scores: dict[str, float]) -> list[str]:

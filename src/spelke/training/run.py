@@ -11,7 +11,7 @@ from torch import nn
 
 from spelke.errors import InvalidInput
 from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
-from spelke.models.prefix import PrefixConfig
+from spelke.models.prefix import PrefixConfig, PrefixWorld
 from spelke.training.card import write_card
 from spelke.training.codec import QuantizerObjective
 from spelke.training.fit import fit
@@ -38,6 +38,7 @@ def train(
     held_out: Path | None = None,
     quantizer: str | Path | None = None,
     rgb_quantizer: str | Path | None = None,
+    start: str | Path | None = None,
     max_minutes: float | None = None,
     resume: bool = False,
     skip_bad_shards: bool = False,
@@ -55,6 +56,8 @@ def train(
         quantizer: for a world model, the flow quantizer's checkpoint: a model that has one, or a
             folder.
         rgb_quantizer: for the published layout, the same of RGB.
+        start: a trained model of the recipe's shape to begin with, instead of fresh weights; it
+            brings its own quantizer.
         max_minutes: stop after this time; `resume` goes on later.
         resume: continue the run in `out`.
         skip_bad_shards: leave shards that cannot be read out; each is named in the log of the
@@ -65,7 +68,8 @@ def train(
     Raises:
         MissingData: a folder holds no shards.
         BadFile: a shard or the state of the run cannot be read.
-        InvalidInput: a quantizer is missing or does not fit; or the run in `out` is of another
+        InvalidInput: a quantizer is missing or does not fit, as may be the model to start from; or
+            the run in `out` is of another
             network; or see `fit`.
     """
     check_folder(out, resume)
@@ -81,8 +85,12 @@ def train(
         num_workers=recipe.num_workers,
         seed=recipe.fit.seed,
     )
-    task = _make_task(recipe, scenes, quantizer, rgb_quantizer)
+    if start is None:
+        task = _make_task(recipe, scenes, quantizer, rgb_quantizer)
+    else:
+        task = _go_on(recipe, scenes, start, quantizer)
     facts = {
+        "start": None if start is None else str(start),
         "num_scenes": len(loaded.records),
         "num_held_out": len(scenes.held_out),
         "skipped_shards": sorted(path.name for path in loaded.skipped),
@@ -166,6 +174,26 @@ def _make_task(
         _codec(quantizer, "flow", network.flow_codes, recipe),
         scenes,
     )
+
+
+def _go_on(
+    recipe: Recipe, scenes: Scenes, start: str | Path, quantizer: str | Path | None
+) -> WorldTask:
+    """To train a trained model further."""
+    if quantizer is not None:
+        raise InvalidInput(
+            f"{start} brings the quantizer whose codes it knows; leave --quantizer {quantizer} out"
+        )
+    checkpoint = load(start)
+    if not isinstance(recipe.network, PrefixConfig) or checkpoint.config != recipe.network:
+        raise InvalidInput(
+            f"{start} is no world model of the shape that recipe {recipe.name!r} trains; start "
+            "from a model of that recipe, or leave --start out"
+        )
+    codec = checkpoint.networks["flow_quantizer"]
+    assert isinstance(codec, LocalQuantizer)
+    assert isinstance(checkpoint.network, PrefixWorld)
+    return WorldTask(recipe.network, codec, scenes, checkpoint.network)
 
 
 def _codec(name: str | Path | None, medium: str, num_codes: int, recipe: Recipe) -> LocalQuantizer:

@@ -181,19 +181,28 @@ class WorldTask(SceneTask):
         config: shape of the network.
         quantizer: trained, of flow.
         scenes: to learn from.
+        start: a trained network of that shape and quantizer to begin with; fresh if not given.
     """
 
     TABLE_BATCHES = 40
     """Batches from which the meaning of each code is measured."""
 
-    def __init__(self, config: PrefixConfig, quantizer: LocalQuantizer, scenes: Scenes) -> None:
+    def __init__(
+        self,
+        config: PrefixConfig,
+        quantizer: LocalQuantizer,
+        scenes: Scenes,
+        start: PrefixWorld | None = None,
+    ) -> None:
         super().__init__(scenes)
-        self.config, self.quantizer = config, quantizer
+        self.config, self.quantizer, self.start = config, quantizer, start
 
     def objective(self, fresh: bool = True) -> WorldObjective:
-        """A fresh network whose codes start from their measured meaning."""
+        """The network to begin with; codes of a fresh one start from their measured meaning."""
         network = PrefixWorld(self.config)
-        if fresh:
+        if fresh and self.start is not None:
+            network.load_state_dict(self.start.state_dict())
+        elif fresh:
             first = islice(self.batches(0), self.TABLE_BATCHES)
             network.init_codes(measure_flow_table(self.quantizer, first))
         return WorldObjective(network, self.quantizer)
