@@ -35,7 +35,7 @@ QUERIES = [
 ]
 
 
-def _model(dtype=torch.float32, **changes):
+def _model(dtype=torch.float32, device="cpu", **changes):
     network = LRAS(
         LRASConfig(
             vocab_size=SMALL.vocab_size,
@@ -46,9 +46,9 @@ def _model(dtype=torch.float32, **changes):
         )
     )
     return PublishedWorldModel(
-        fill_lras(network, 5).requires_grad_(False).to(dtype),
-        fill_quantizer(LocalQuantizer(rgb_quantizer_config(16, num_bits=6)), 6),
-        fill_quantizer(LocalQuantizer(flow_quantizer_config(16, num_bits=5)), 7),
+        fill_lras(network, 5).requires_grad_(False).to(device, dtype),
+        fill_quantizer(LocalQuantizer(rgb_quantizer_config(16, num_bits=6)), 6).to(device),
+        fill_quantizer(LocalQuantizer(flow_quantizer_config(16, num_bits=5)), 7).to(device),
         SMALL,
         **changes,
     )
@@ -208,6 +208,19 @@ def test_bfloat16_is_near_float32(pictures):
     assert (fields[0] - fields[1]).abs().mean() < 0.05 * scale
     drawn = half.sample_flow(_asks(half, pictures), 3, DRAWN)
     assert torch.isfinite(drawn).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_gpu_answers_as_the_cpu_does(small, pictures, dtype):
+    other = _model(dtype, "cuda")
+    assert other.budget.fixed_lanes is None
+    ours, theirs = (_answers(model, _asks(model, pictures)) for model in (small, other))
+    for name in ("affordance", "entropy", "expected"):
+        scale = ours[name].abs().mean()
+        close = 1e-3 if dtype is torch.float32 else 0.05
+        assert (ours[name] - theirs[name].cpu()).abs().mean() < close * scale, name
+    assert all(torch.isfinite(answer).all() for answer in theirs.values())
 
 
 def test_a_table_that_names_some_codes_needs_only_their_logits(small, pictures):
