@@ -21,6 +21,7 @@ from spelke.training.questions import QuestionConfig, draw_question
 from spelke.training.world import WorldBatch
 from spelke.worlds.flow import flow_at
 from spelke.worlds.scene import WorldScene
+from spelke.worlds.sensor import vary_appearance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,23 +206,3 @@ def mirror_motion(flow: np.ndarray, camera: np.ndarray) -> tuple[np.ndarray, np.
     flow = flow[..., ::-1].copy()
     flow[..., 0, :, :] *= -1
     return flow, camera * np.array([1, -1, -1, -1, 1, 1], camera.dtype)
-
-
-def vary_appearance(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another camera's rendering of the same picture: gain, gamma, tint, blur, noise, JPEG."""
-    x = image.astype(np.float32) / 255
-    if rng.random() < 0.8:
-        x = x ** np.float32(np.exp(rng.normal(0, 0.25)))
-        x = x * np.exp(rng.normal(0, 0.12, 3)).astype(np.float32) + np.float32(rng.normal(0, 0.04))
-    if rng.random() < 0.5:
-        grey = x.mean(2, keepdims=True)
-        x = grey + (x - grey) * np.float32(rng.uniform(0.0, 1.5))
-    if rng.random() < 0.3:
-        x = cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.3, 1.2)))
-    if rng.random() < 0.5:
-        x = x + rng.normal(0, rng.uniform(0, 0.04), x.shape).astype(np.float32)
-    x = (np.clip(x, 0, 1) * 255).astype(np.uint8)
-    if rng.random() < 0.2:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
-        x = np.asarray(cv2.imdecode(cv2.imencode(".jpg", x, quality)[1], cv2.IMREAD_COLOR))
-    return x
