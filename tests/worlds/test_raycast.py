@@ -12,8 +12,9 @@ from spelke.worlds.generate import SceneOptions, make_scene
 from spelke.worlds.gl import load_mujoco
 from spelke.worlds.layout import FAMILIES
 from spelke.worlds.model import compile_model
-from spelke.worlds.raycast import NO_PART, CastRenderer, RayCaster, View
-from spelke.worlds.render import SKY, Camera, Renderer
+from spelke.worlds.raycast import CastRenderer, RayCaster, View
+from spelke.worlds.render import SKY, SKY_PART, Camera, Renderer, body_ids
+from spelke.worlds.renderers import open_renderer
 from spelke.worlds.replay import revive
 from spelke.worlds.scenery import describe
 
@@ -80,7 +81,7 @@ def test_every_ray_hits_what_mujocos_rays_hit(seed):
         ray = np.array([(x + 0.5 - 12) / focal, -(y + 0.5 - 12) / focal, -1.0])
         geom = np.zeros(1, np.int32)
         far = load_mujoco().mj_ray(model, data, EYE.p, ray, None, 1, -1, geom)
-        agree.append(parts[0, y, x] == (geom[0] if far > 0 else NO_PART))
+        agree.append(parts[0, y, x] == (geom[0] if far > 0 else SKY_PART))
         if agree[-1] and far > 0:
             errors.append(abs(far - depth[0, y, x]))
     assert np.mean(agree) > 0.995
@@ -232,7 +233,7 @@ def test_geoms_for_contacts_alone_are_not_drawn():
         '<geom type="box" size=".4 .4 .4" rgba="1 1 1 0"/>'
     )
     _, parts, _ = RayCaster([describe(model)]).ids_parts_depth([View(poses(data), EYE)], 32)
-    assert set(np.unique(parts)) == {1, NO_PART}
+    assert set(np.unique(parts)) == {1, SKY_PART}
 
 
 @pytest.mark.gpu
@@ -246,6 +247,17 @@ def test_cuda_draws_what_the_cpu_draws(scene):
     assert same.mean() > 0.999
     colours = [caster.colour(views, 128).astype(int) for caster in (here, there)]
     assert np.abs(colours[0] - colours[1]).mean() < 0.5
+
+
+def test_renderers_are_chosen_by_name():
+    model, data = build('<geom type="sphere" size=".4"/>')
+    with open_renderer("raycast", model) as renderer:
+        ids, depth = renderer.ids_and_depth(data, EYE, 32)
+        parts, again = renderer.parts_and_depth(data, EYE, 32)
+    np.testing.assert_array_equal(body_ids(parts, model.geom_bodyid), ids)
+    np.testing.assert_array_equal(depth, again)
+    with pytest.raises(InvalidInput, match="gl, raycast"):
+        open_renderer("cycles", model)
 
 
 def test_bad_questions_are_refused():

@@ -20,11 +20,9 @@ from spelke.worlds.flow import rotation_matrices
 from spelke.worlds.raycast_hits import Placed, Rays, nearest
 from spelke.worlds.raycast_light import Frames, colours
 from spelke.worlds.raycast_tables import build_tables
-from spelke.worlds.render import SKY, Camera
+from spelke.worlds.render import SKY, SKY_PART, Camera
 from spelke.worlds.scenery import ELLIPSOID, SPHERE, Scenery, describe
 
-NO_PART = 65535
-"""Part of pixels where nothing is hit."""
 _TILE = 8
 """Side of a tile in samples."""
 _EDGE = 0.04
@@ -117,7 +115,7 @@ class RayCaster:
             row = frames.scenery[:, None, None].expand_as(hits.shape)
             at = (row, hits.shape.clamp(min=0))
             body = torch.where(seen, self._tables.shapes["body"][at], SKY)
-            part = torch.where(seen, self._tables.shapes["geom"][at], NO_PART)
+            part = torch.where(seen, self._tables.shapes["geom"][at], SKY_PART)
             depth = torch.where(seen, hits.distance, torch.inf)
             body, part, depth = (_untiled(item, size).cpu() for item in (body, part, depth))
             found.append((body, part, depth))
@@ -246,6 +244,13 @@ class CastRenderer:
         """Body ids (size, size) uint8, and depth along the optical axis, float32, sky = inf."""
         ids, _, depth = self._caster.ids_parts_depth([_view(data, camera)], size)
         return ids[0], depth[0]
+
+    def parts_and_depth(
+        self, data: Any, camera: Camera, size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Geom ids (size, size) uint16, sky = `SKY_PART`, and depth as `ids_and_depth` gives it."""
+        _, parts, depth = self._caster.ids_parts_depth([_view(data, camera)], size)
+        return parts[0], depth[0]
 
 
 def _view(data: Any, camera: Camera) -> View:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,6 +33,24 @@ class Camera:
         """K, (3, 3) float64: `fx = fy = (H / 2) / tan(fovy / 2)`, centre (W / 2, H / 2)."""
         focal = height / 2 / np.tan(np.deg2rad(self.fovy) / 2)
         return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+
+
+class Draws(Protocol):
+    """What draws one model: `Renderer` with OpenGL, `raycast.CastRenderer` without."""
+
+    def colour(self, data: Any, camera: Camera, size: int) -> np.ndarray:
+        """(size, size, 3) uint8, sRGB."""
+        ...
+
+    def ids_and_depth(self, data: Any, camera: Camera, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Body ids (size, size) uint8, and depth along the optical axis, float32, sky = inf."""
+        ...
+
+    def parts_and_depth(
+        self, data: Any, camera: Camera, size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Geom ids (size, size) uint16, sky = `SKY_PART`, and depth as `ids_and_depth` gives it."""
+        ...
 
 
 class Renderer:
