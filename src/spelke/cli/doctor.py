@@ -108,7 +108,7 @@ def _extras() -> Iterator[Finding]:
 
 
 def _graphics() -> Iterator[Finding]:
-    """Whether worlds can be rendered; tried in another process, because drivers may crash."""
+    """Which renderers worlds have; OpenGL is tried in another process, because drivers crash."""
     if find_spec("mujoco") is None:
         return
     environment = {"MUJOCO_GL": "egl", **os.environ}
@@ -122,10 +122,11 @@ def _graphics() -> Iterator[Finding]:
         return
     if trial.returncode == 0:
         backend = environment["MUJOCO_GL"]
-        yield Finding("graphics", "ok", f"worlds can be rendered (MUJOCO_GL={backend})")
+        yield Finding("graphics", "ok", f"worlds: renderers gl (MUJOCO_GL={backend}), raycast")
         return
     lines = trial.stderr.strip().splitlines() or [f"exit code {trial.returncode}"]
-    yield Finding("graphics", "note", f"worlds cannot be rendered: {lines[-1]}", _egl_remedy())
+    detail = f"worlds: renderer raycast; no gl: {lines[-1]}"
+    yield Finding("graphics", "note", detail, _egl_remedy())
 
 
 def _egl_remedy() -> str:
