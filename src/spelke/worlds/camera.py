@@ -38,15 +38,15 @@ class View:
 
 
 def draw_view(rng: np.random.Generator) -> View:
-    """Draw a view: elevation 20-75, fovy 25-60, a few degrees of roll."""
+    """Draw a view: mostly 30-60 degrees down, fovy 18-70, rarely held far from level."""
     close_up = bool(rng.random() < 0.25)
-    middle = 0.14 if close_up else 0.042
-    area = float(np.clip(middle * np.exp(rng.normal(0, 0.45)), 0.012, 0.35))
+    middle = 0.14 if close_up else 0.055
+    area = float(np.clip(middle * np.exp(rng.normal(0, 0.45)), 0.015, 0.35))
     return View(
         azimuth=float(rng.uniform(0, 2 * np.pi)),
-        elevation=float(rng.uniform(20, 75)),
-        fovy=float(rng.uniform(25, 60)),
-        roll=float(rng.normal(0, 3)),
+        elevation=float(rng.triangular(14, 42, 86)),
+        fovy=float(np.exp(rng.uniform(np.log(18), np.log(70)))),
+        roll=float(rng.normal(0, 12 if rng.random() < 0.15 else 3)),
         area=area,
         close_up=close_up,
     )
@@ -78,7 +78,10 @@ def frame(
     movable: np.ndarray,
     radius: np.ndarray,
 ) -> Camera:
-    """Aim and choose the distance: small id previews until the median thing has the wanted area.
+    """Aim and choose the distance by small id previews.
+
+    The median thing, in a close-up the chosen one, gets the wanted area; what is in view comes to
+    lie about the middle.
 
     Args:
         rng: the camera stream.
@@ -88,9 +91,9 @@ def frame(
     centres = data.xipos[movable]
     if view.close_up:
         chosen = rng.integers(len(movable))
-        target, reach = centres[chosen].copy(), radius[chosen]
+        target, reach, aimed = centres[chosen].copy(), radius[chosen], movable[[chosen]]
     else:
-        target = np.median(centres, axis=0)
+        target, aimed = np.median(centres, axis=0), movable
         reach = np.max(np.linalg.norm(centres - target, axis=1) + radius)
         if rng.random() < 0.3:  # not always the middle
             target = 0.5 * (target + centres[rng.integers(len(movable))])
@@ -98,19 +101,28 @@ def frame(
     half = np.deg2rad(view.fovy) / 2
     distance = float(np.max(radius)) + reach / np.tan(half)
     nearest = 1.5 * float(np.max(radius)) + 0.05
+    wanted = np.clip(rng.normal(0, 0.07, 2), -0.15, 0.15)
     for _ in range(3):
         camera = look_at(view, target, distance)
         ids, _ = renderer.ids_and_depth(data, camera, _PREVIEW)
-        counts = np.bincount(ids.ravel(), minlength=SKY + 1)[movable] / ids.size
+        counts = np.bincount(ids.ravel(), minlength=SKY + 1)[aimed] / ids.size
         seen = counts[counts > 0.002]
         if len(seen) == 0:
             distance *= 0.7
             continue
         change = np.sqrt(np.median(seen) / view.area)
+        if not view.close_up:
+            aside, up = _middle(np.isin(ids, movable)) - wanted
+            target = target + 1.4 * distance * np.tan(half) * camera.R[:, :2] @ (aside, up)
         distance = max(nearest, distance * float(np.clip(change, 0.5, 2.0)))
-        if 0.9 < change < 1.1:
-            break
     return look_at(view, target, distance)
+
+
+def _middle(mask: np.ndarray) -> np.ndarray:
+    """Mean place (right, up) of a mask's pixels from the image's middle, in image sides."""
+    rows, columns = np.nonzero(mask)
+    side = mask.shape[0]
+    return np.array([columns.mean() + 0.5, side - rows.mean() - 0.5]) / side - 0.5
 
 
 def draw_shake(rng: np.random.Generator, camera: Camera) -> Camera:
