@@ -8,6 +8,7 @@ from PIL import Image
 
 from spelke.errors import BadFile, InvalidInput, MissingData
 from spelke.worlds import photos
+from spelke.worlds.generate import SceneOptions, make_scene
 from spelke.worlds.photos import PHOTOS, Photos, list_photos, read_photo
 from spelke.worlds.wallpapers import find_wallpapers, picture_name, split_of
 
@@ -96,6 +97,28 @@ def test_every_photograph_of_the_wheels_is_there():
     for split in PHOTOS:
         for name, path in list_photos(split, ("wheels",)).items():
             assert min(read_photo(name, path).shape[:2]) <= 512
+
+
+def test_a_scene_records_its_photographs_and_repeats(installed, graphics):
+    options = SceneOptions(
+        families=("primitives",), pokes=1, size=64, after_frames=False, photos=("wallpapers",)
+    )
+    scenes = [make_scene(seed, options) for seed in (0, 1, 1)]
+    for scene in scenes:
+        assert any(note.startswith("photos ") for note in scene.notes)
+    used = {note for scene in scenes for note in scene.notes if note.startswith("photo ")}
+    assert all(note.startswith("photo wallpaper ") for note in used)
+    np.testing.assert_array_equal(scenes[1].rgb, scenes[2].rgb)
+
+
+def test_scenes_are_not_begun_without_the_photographs_asked_for(tmp_path, monkeypatch):
+    list_photos.cache_clear()
+    monkeypatch.setattr(photos, "find_wallpapers", lambda split: find_wallpapers(split, [tmp_path]))
+    with pytest.raises(MissingData, match="wallpapers"):
+        SceneOptions(photos=("wheels", "wallpapers"))
+    list_photos.cache_clear()
+    with pytest.raises(InvalidInput, match="internet"):
+        SceneOptions(photos=("internet",))
 
 
 @pytest.mark.parametrize("wrong", [(), ("internet",), ("wheels", "internet")])

@@ -73,6 +73,8 @@ class Make:
     """Drags of each body for its group."""
     after_frames: bool = True
     """Render what each poke leads to."""
+    photos: tuple[Literal["wheels", "wallpapers"], ...] = ("wheels",)
+    """Photographs for textures: those in the wheels, installed wallpapers."""
     shard_size: int = 500
     """Scenes in one shard."""
 
@@ -110,6 +112,7 @@ class Make:
             pokes=self.pokes,
             after_frames=self.after_frames,
             groups=self.directions if self.groups else 0,
+            photos=self.photos,
         )
         folder, step = self.out, self.shard_size
         if self.format == "hdf5":

@@ -20,6 +20,7 @@ from spelke.worlds.gl import load_mujoco
 from spelke.worlds.groups import label_groups
 from spelke.worlds.layout import FAMILIES, draw_layout
 from spelke.worlds.model import compile_model, write_mjcf
+from spelke.worlds.photos import Photos
 from spelke.worlds.physics import poses, restore_state, save_state, settle, support
 from spelke.worlds.poking import Rejected, Stage, no_pokes, poke_scene
 from spelke.worlds.render import SKY, Camera, Renderer
@@ -39,6 +40,7 @@ class SceneOptions:
         size: side of the image, pixels. pokes: roll-outs for each scene.
         after_frames: render each after-frame (colour, ids, depth, visibility).
         groups: label Spelke groups by simulation, with this many drag directions; 0 for none.
+        photos: sources of photographs for textures, see `photos.SOURCES`.
         camera_moves: share of scenes whose after-frames have a slightly moved camera.
     """
 
@@ -48,6 +50,7 @@ class SceneOptions:
     pokes: int = 8
     after_frames: bool = True
     groups: int = 0
+    photos: tuple[str, ...] = ("wheels",)
     camera_moves: float = 0.12
 
     def __post_init__(self) -> None:
@@ -62,6 +65,7 @@ class SceneOptions:
             raise InvalidInput(f"size must lie in 32..1024 pixels, got {self.size}")
         if self.pokes < 1 or self.groups < 0:
             raise InvalidInput("pokes must be at least 1 and groups (directions) at least 0")
+        Photos(self.split, self.photos)  # refuses here what this machine does not have
 
 
 def make_scene(seed: int, options: SceneOptions | None = None) -> WorldScene:
@@ -98,7 +102,7 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
     family = options.families[physics.integers(len(options.families))]
     things = draw_layout(physics, family, options.split)
     view = draw_view(camera_rng)
-    look = draw_look(appearance, things, options.split, view.away)
+    look = draw_look(appearance, things, options.split, view.away, options.photos)
     model, data, mjcf = _settled(things, look, options.size)
     state0 = save_state(model, data)
     with Renderer(model) as renderer:
