@@ -55,6 +55,9 @@ def hand_made_scene(seed: int = 0, camera_moves: bool = False, pushes=None) -> W
     return WorldScene(
         rgb=rgb,
         ids=ids,
+        parts=ids.astype(np.uint16),
+        part_body=np.arange(3, dtype=np.int16),
+        part_look=np.arange(3, dtype=np.int16),
         depth=np.where(ids > 0, NEAR, FAR).astype(np.float32),
         K=intrinsics,
         R=np.eye(3),
@@ -63,6 +66,8 @@ def hand_made_scene(seed: int = 0, camera_moves: bool = False, pushes=None) -> W
         body_quat=body_quat,
         body_mass=np.ones(3),
         body_movable=np.array([False, True, True]),
+        body_parent=np.zeros(3, np.int16),
+        body_joint=("fixed", "free", "free"),
         body_shape=("wall", "board", "board"),
         body_family=("world", "board", "board"),
         body_notes=("", "", ""),
@@ -106,6 +111,7 @@ def _pokes(rng, body_pos, body_quat, camera_moves, pushes) -> Pokes:
         twin_pose=twin,
         R=np.tile(turn, (count, 1, 1)),
         p=np.tile([0.01, 0.0, 0.0] if camera_moves else [0.0] * 3, (count, 1)),
+        camera=np.tile(np.float32([0.5, -1, 0.25, 0.01, 0, 0]) * camera_moves, (count, 1)),
         flow_at_pixel=pushes.astype(np.float32),
     )
 

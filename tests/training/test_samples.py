@@ -14,7 +14,6 @@ from spelke.training import samples
 from spelke.training.samples import (
     SampleConfig,
     SceneSamples,
-    camera_motion,
     choose_crop,
     choose_pokes,
     make_sample,
@@ -133,13 +132,6 @@ def test_mirrored_motion_is_the_motion_of_the_mirrored_world():
     twice = mirror_motion(flow, mirrored)
     np.testing.assert_array_equal(twice[0], flow_of(depth, camera))
     np.testing.assert_array_equal(twice[1], camera)
-
-
-def test_the_camera_of_a_sample_explains_the_flow_of_what_stands():
-    scene = hand_made_scene(2, camera_moves=True)
-    motion = camera_motion(scene, 0)
-    np.testing.assert_allclose(motion, [0.5, -1.0, 0.25, 0.01, 0, 0], atol=1e-5)
-    assert not camera_motion(hand_made_scene(2), 0).any()
 
 
 def test_long_responses_are_cut_short_and_short_ones_stay():

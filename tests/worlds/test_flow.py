@@ -184,7 +184,8 @@ def smooth(rng, side):
 
 
 def flat_frame(renderer, model, data, scene, poke, camera):
-    from spelke.worlds.physics import push_steps, restore_state, roll
+    from spelke.worlds.finger import push_steps
+    from spelke.worlds.physics import restore_state, roll
     from spelke.worlds.replay import recorded_push
 
     if poke is None:

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
+from spelke.worlds.finger import Push, push_steps
 from spelke.worlds.gl import load_mujoco
 from spelke.worlds.model import CONTACT_FREQUENCY, STATIC_ZETA, TIMESTEP, direct_solref
 from spelke.worlds.physics import (
-    Push,
     carried_mass,
-    push_steps,
     roll,
     save_state,
     settle,

@@ -32,6 +32,7 @@ Record = dict[str, bytes]
 """One sample as it lies in a shard: extension -> bytes, and "__key__" -> its name."""
 
 _IMAGES = ("rgb", "ids", "depth")
+_NAMES = ("notes", "body_joint", "body_shape", "body_family", "body_notes")
 _POKE_FRAMES = ("rgb", "ids", "depth", "visible")
 
 
@@ -93,7 +94,7 @@ def _from_tables(tables: dict[str, Any], images: dict[str, np.ndarray]) -> World
             value = np.unpackbits(value, axis=-1, count=width).astype(bool)
         elif item.name == "versions":
             value = json.loads(str(value))
-        elif item.name in ("notes", "body_shape", "body_family", "body_notes"):
+        elif item.name in _NAMES:
             value = tuple(json.loads(str(value)))
         elif value.ndim == 0:
             value = value.item()

@@ -15,7 +15,6 @@ from torch.utils.data import Dataset
 
 from spelke.data.worlds import Record, decode
 from spelke.errors import InvalidInput, MissingData
-from spelke.geometry.camera import vector_from_rotation
 from spelke.runtime.seed import numpy_generator
 from spelke.training.questions import QuestionConfig, draw_question
 from spelke.training.world import WorldBatch
@@ -100,7 +99,7 @@ def make_sample(scene: WorldScene, config: SampleConfig, rng: np.random.Generato
         pos, quat, *cameras,
     )  # fmt: skip
     flow = np.clip(flow, -size, size)
-    camera = np.stack([camera_motion(scene, poke) for poke in pokes.tolist()])
+    camera = scene.pokes.camera[pokes]
     poked = ids == scene.pokes.body[pokes][:, None, None]
     if rng.random() < 0.5:
         image, poked = image[:, ::-1], poked[..., ::-1]
@@ -184,15 +183,6 @@ def shortened_responses(
     untouched = np.all(quat[pokes] == scene.body_quat, axis=-1)
     turned[untouched] = np.broadcast_to(scene.body_quat, turned.shape)[untouched]
     return (1 - share) * scene.body_pos + share * pos[pokes], turned
-
-
-def camera_motion(scene: WorldScene, poke: int) -> np.ndarray:
-    """Rotation vector in degrees and translation in metres, in the first camera's frame, (6,)."""
-    if not scene.camera_moves:
-        return np.zeros(6, np.float32)
-    turn = scene.R.T @ scene.pokes.R[poke]
-    shift = scene.R.T @ (scene.pokes.p[poke] - scene.p)
-    return np.concatenate([np.degrees(vector_from_rotation(turn)), shift]).astype(np.float32)
 
 
 def mirror_motion(flow: np.ndarray, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from spelke.flow.warp import warp_backward
 from spelke.types import Poke
 from spelke.viz.overlay import draw_pokes
 from spelke.viz.sheet import Panel, arrange
-from spelke.worlds.physics import KINDS
+from spelke.worlds.finger import KINDS
 from spelke.worlds.render import SKY
 from spelke.worlds.scene import WorldScene
 
@@ -51,7 +51,11 @@ def _row(scene: WorldScene) -> list[Panel]:
         return row + [Panel(blank, "not rendered")] * (_COLUMNS - 4)
     row.append(Panel(after[chosen], "after"))
     frame = torch.from_numpy(after[chosen].transpose(2, 0, 1).astype(np.float32))
-    back = warp_backward(frame, torch.from_numpy(flow)).frame.numpy().transpose(1, 2, 0)
+    back = (
+        warp_backward(frame, torch.from_numpy(scene.frame_flow(chosen)))
+        .frame.numpy()
+        .transpose(1, 2, 0)
+    )
     seen = scene.pokes.visible[chosen]
     difference = np.abs(back - scene.rgb).mean(-1)
     back = np.where(seen[..., None], back, 240).round().astype(np.uint8)

@@ -18,17 +18,25 @@ from spelke.worlds.appearance import Look, draw_look
 from spelke.worlds.camera import View, draw_shake, draw_view, frame
 from spelke.worlds.gl import load_mujoco
 from spelke.worlds.groups import label_groups
-from spelke.worlds.layout import FAMILIES, draw_layout
+from spelke.worlds.layout import FAMILIES, SPRITES, draw_kind, draw_layout
 from spelke.worlds.model import compile_model, write_mjcf
 from spelke.worlds.photos import Photos
+from spelke.worlds.motion import launch_things
 from spelke.worlds.physics import poses, restore_state, save_state, settle, support
 from spelke.worlds.poking import Rejected, Stage, no_pokes, poke_scene
-from spelke.worlds.render import SKY, Camera, Renderer
+from spelke.worlds.render import SKY, Camera, body_ids
+from spelke.worlds.renderers import RENDERERS, open_renderer
 from spelke.worlds.scene import WorldScene
 from spelke.worlds.shapes import Thing
+from spelke.worlds.sprites import SpriteOptions, SpriteStreams, draw_sprites
+from spelke.worlds.travel import draw_travel
 
 SPLITS = ("train", "test")
 _ATTEMPTS = 40
+_IDLE = 0.35
+"""Share of pokes that do nothing where the camera travels."""
+_DEEPEST = 0.01
+"""Metres that things may stick in each other when they are launched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class SceneOptions:
         groups: label Spelke groups by simulation, with this many drag directions; 0 for none.
         photos: sources of photographs for textures, see `photos.SOURCES`.
         camera_moves: share of scenes whose after-frames have a slightly moved camera.
+        renderer: one of `renderers.RENDERERS`.
     """
 
     families: tuple[str, ...] = FAMILIES
@@ -52,6 +61,7 @@ class SceneOptions:
     groups: int = 0
     photos: tuple[str, ...] = ("wheels",)
     camera_moves: float = 0.12
+    renderer: str = "gl"
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.families) - set(FAMILIES))
@@ -63,6 +73,10 @@ class SceneOptions:
             raise InvalidInput(f"split must be 'train' or 'test', got {self.split!r}")
         if not 32 <= self.size <= 1024:
             raise InvalidInput(f"size must lie in 32..1024 pixels, got {self.size}")
+        if self.renderer not in RENDERERS:
+            raise InvalidInput(
+                f"renderer must be one of {', '.join(RENDERERS)}, got {self.renderer!r}"
+            )
         if self.pokes < 1 or self.groups < 0:
             raise InvalidInput("pokes must be at least 1 and groups (directions) at least 0")
         Photos(self.split, self.photos)  # refuses here what this machine does not have
@@ -96,16 +110,21 @@ def make_scene(seed: int, options: SceneOptions | None = None) -> WorldScene:
 
 def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
     entropy = [SPLITS.index(options.split), seed, attempt]
-    physics, appearance, camera_rng, poke_rng = (
-        np.random.default_rng(child) for child in np.random.SeedSequence(entropy).spawn(4)
-    )
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(entropy).spawn(4)]
+    physics, appearance, camera_rng, poke_rng = streams
     family = options.families[physics.integers(len(options.families))]
-    things = draw_layout(physics, family, options.split)
+    kind = draw_kind(physics, family)
+    if kind == SPRITES:
+        scene = draw_sprites(SpriteStreams(*streams), _sprite_options(options))
+        notes = (kind,) if kind != family else ()
+        return dataclasses.replace(scene, family=family, seed=seed, attempt=attempt, notes=notes)
+    things = draw_layout(physics, kind, options.split)
     view = draw_view(camera_rng)
     look = draw_look(appearance, things, options.split, view.away, options.photos)
     model, data, mjcf = _settled(things, look, options.size)
+    moving = _launched(model, data, things)
     state0 = save_state(model, data)
-    with Renderer(model) as renderer:
+    with open_renderer(options.renderer, model) as renderer:
         stage = Stage(
             model,
             data,
@@ -115,13 +134,13 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
             size=options.size,
             num_pokes=options.pokes,
             after_frames=options.after_frames,
+            moving=moving,
+            idle=_IDLE if kind == "camera" else 0.0,
         )
         camera = _frame(stage, camera_rng, view)
         scene = _picture(stage, camera, options.split)
-        moves = bool(camera_rng.random() < options.camera_moves)
-        cameras = [
-            draw_shake(camera_rng, camera) if moves else camera for _ in range(options.pokes)
-        ]
+        cameras = _cameras(camera_rng, camera, kind, options)
+        moves = any(after is not camera for after in cameras)
         pokes = poke_scene(stage, poke_rng, scene, cameras)
         scene = dataclasses.replace(
             scene,
@@ -130,12 +149,25 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
             seed=seed,
             attempt=attempt,
             camera_moves=moves,
-            notes=look.notes,
+            moving=moving,
+            renderer=options.renderer,
+            notes=(*look.notes, kind) if kind != family else look.notes,
             mjcf=mjcf,
         )
     if options.groups:
         scene = label_groups(scene, model, data, directions=options.groups)
     return scene
+
+
+def _sprite_options(options: SceneOptions) -> SpriteOptions:
+    return SpriteOptions(
+        split=options.split,
+        size=options.size,
+        pokes=options.pokes,
+        after_frames=options.after_frames,
+        groups=options.groups > 0,
+        camera_moves=options.camera_moves,
+    )
 
 
 def _settled(things: list[Thing], look: Look, size: int) -> tuple[Any, Any, str]:
@@ -150,6 +182,27 @@ def _settled(things: list[Thing], look: Look, size: int) -> tuple[Any, Any, str]
     return model, data, mjcf
 
 
+def _launched(model: Any, data: Any, things: list[Thing]) -> bool:
+    """Whether things were set in motion."""
+    if not launch_things(model, data, things):
+        return False
+    if data.ncon and data.contact.dist[: data.ncon].min() < -_DEEPEST:
+        raise Rejected("things were launched into each other")
+    return True
+
+
+def _cameras(
+    rng: np.random.Generator, camera: Camera, kind: str, options: SceneOptions
+) -> list[Camera]:
+    """The camera of each after-frame: the same one, a shaken one, or one that travelled."""
+    if kind == "camera":
+        distance = float(np.linalg.norm(camera.p))
+        return [draw_travel(rng, camera, distance) for _ in range(options.pokes)]
+    if rng.random() < options.camera_moves:
+        return [draw_shake(rng, camera) for _ in range(options.pokes)]
+    return [camera] * options.pokes
+
+
 def _frame(stage: Stage, rng: np.random.Generator, view: View) -> Camera:
     restore_state(stage.model, stage.data, stage.state0)
     positions = stage.data.xipos
@@ -160,6 +213,8 @@ def _frame(stage: Stage, rng: np.random.Generator, view: View) -> Camera:
     ]
     if len(on_table) < max(1, 0.6 * len(stage.movable)):
         raise Rejected("most things fell off the table")
+    # Links of a rope are many and thin: what hangs on them is what the camera is for.
+    on_table = [b for b in on_table if stage.things[b - 1].label != "link"] or on_table
     radius = [
         float(np.ptp(stage.things[body - 1].outline(), axis=0).max()) / 2 for body in on_table
     ]
@@ -170,7 +225,9 @@ def _picture(stage: Stage, camera: Camera, split: str) -> WorldScene:
     """Render the first frame and refuse it if there is little to see."""
     size = stage.size
     restore_state(stage.model, stage.data, stage.state0)
-    ids, depth = stage.renderer.ids_and_depth(stage.data, camera, size)
+    parts, depth = stage.renderer.parts_and_depth(stage.data, camera, size)
+    model = stage.model
+    ids = body_ids(parts, model.geom_bodyid)
     counts = np.bincount(ids.ravel(), minlength=SKY + 1)
     enough = counts[stage.movable] >= 0.0037 * size * size
     if enough.sum() < min(2, len(stage.movable)):
@@ -186,6 +243,9 @@ def _picture(stage: Stage, camera: Camera, split: str) -> WorldScene:
     return WorldScene(
         rgb=rgb,
         ids=ids,
+        parts=parts,
+        part_body=model.geom_bodyid.astype(np.int16),
+        part_look=model.geom_matid.astype(np.int16),
         depth=depth,
         K=camera.intrinsics(size, size),
         R=camera.R,
@@ -194,6 +254,8 @@ def _picture(stage: Stage, camera: Camera, split: str) -> WorldScene:
         body_quat=first[:, 3:],
         body_mass=stage.model.body_mass.copy(),
         body_movable=np.array([False, *(thing.movable for thing in stage.things)]),
+        body_parent=model.body_parentid.astype(np.int16),
+        body_joint=("fixed", *map(_joint_name, stage.things)),
         body_shape=tuple(names),
         body_family=("world", *(thing.family for thing in stage.things)),
         body_notes=("", *(",".join(thing.notes) for thing in stage.things)),
@@ -207,3 +269,9 @@ def _picture(stage: Stage, camera: Camera, split: str) -> WorldScene:
         versions={"mujoco": load_mujoco().__version__, "numpy": np.__version__},
         state0=stage.state0,
     )
+
+
+def _joint_name(thing: Thing) -> str:
+    if thing.joint:
+        return thing.joint.kind
+    return "free" if thing.movable else "fixed"

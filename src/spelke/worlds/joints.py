@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 Vector = tuple[float, float, float]
 
@@ -48,3 +49,9 @@ class Launch:
     spin: Vector = (0.0, 0.0, 0.0)
     lift: float = 0.0
     back_to_start: bool = False
+
+    def turned(self, yaw: float) -> Launch:
+        """The same launch after the scene was turned about the vertical, radians."""
+        x, y, z = self.velocity
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        return replace(self, velocity=(cos * x - sin * y, sin * x + cos * y, z))

@@ -1,147 +1,110 @@
 """Which things stand where: the scene families.
 
-A family makes clusters (one thing, a stack, a tray with contents, twins), and clusters are placed
-side by side on the table without overlap. Only the physics stream is drawn from.
+A family makes clusters (one thing, a stack, a tray with contents, a cabinet), and clusters are
+placed side by side on the table without overlap. Only the physics stream is drawn from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spelke.worlds.compounds import draw_compound, tray
-from spelke.worlds.shapes import FLAT, Part, Thing, draw_primitive, quat_about, random_quat
-
-Cluster = list[Thing]
+from spelke.worlds.articulated import articulated
+from spelke.worlds.attached import sticker, touching, twin_row, welded
+from spelke.worlds.clusters import Cluster, compound, filled_tray, single, stack, twins
+from spelke.worlds.cups import filled_cup
+from spelke.worlds.fixtures import bolted, furniture, shelf
+from spelke.worlds.hanging import hanging
+from spelke.worlds.leaning import bridge, dominoes, leaning
+from spelke.worlds.motion import falling, ramp, sliding, tossed
+from spelke.worlds.shapes import Thing
 
 MAX_THINGS = 10
 
-
-def _size(rng: np.random.Generator) -> float:
-    """Half size of a thing, metres: 3 to 12 cm."""
-    return float(np.clip(0.06 * np.exp(rng.normal(0, 0.4)), 0.03, 0.12))
-
-
-def _material(rng: np.random.Generator, thing: Thing) -> Thing:
-    return replace(
-        thing,
-        density=float(np.exp(rng.uniform(np.log(200), np.log(1500)))),
-        friction=float(rng.uniform(0.45, 1.0)),
-        zeta=float(rng.uniform(0.2, 0.7)),
-    )
-
-
-def _grounded(thing: Thing, floor: float = 0.0) -> Thing:
-    """The thing lifted so that its lowest point is just above `floor`."""
-    lift = floor + 0.001 - thing.outline()[:, 2].min()
-    return thing.moved(np.array([0, 0, lift]))
-
-
-def _posed(rng: np.random.Generator, thing: Thing, upright: float) -> Thing:
-    """Turn a thing: upright with a random yaw, lying on a side, or tumbled."""
-    draw = rng.random()
-    yaw = rng.uniform(0, 2 * np.pi)
-    if draw < upright:
-        quat = quat_about((0, 0, 1), yaw)
-    elif draw < upright + 0.7 * (1 - upright):
-        quat = quat_about((np.cos(yaw), np.sin(yaw), 0), np.pi / 2)
-    else:
-        quat = random_quat(rng)
-    return _grounded(replace(thing, quat=tuple(quat)))
-
-
-def single(rng: np.random.Generator, split: str) -> Cluster:
-    """One primitive."""
-    thing = _material(rng, draw_primitive(rng, split, _size(rng)))
-    return [_posed(rng, thing, upright=0.6)]
-
-
-def compound(rng: np.random.Generator, split: str) -> Cluster:
-    """One compound."""
-    thing = _material(rng, draw_compound(rng, split, 1.4 * _size(rng)))
-    return [_posed(rng, thing, upright=0.7)]
-
-
-def stack(rng: np.random.Generator, split: str) -> Cluster:
-    """Two to four things on top of each other, mostly the wider below."""
-    count = int(rng.integers(2, 5))
-    scale = 1.3 * _size(rng)
-    top, pile = 0.0, []
-    for level in range(count):
-        last = level == count - 1
-        kind = FLAT[split][rng.integers(len(FLAT[split]))]
-        if last and rng.random() < 0.25:
-            kind = ""
-        thing = _material(rng, _squat(rng, split, scale, kind))
-        lean = rng.uniform(-0.12, 0.12, 2) * scale if level else np.zeros(2)
-        turn = quat_about((0, 0, 1), rng.uniform(0, 2 * np.pi))
-        thing = replace(thing, quat=tuple(turn), family="stacks", pos=(lean[0], lean[1], 0.0))
-        thing = _grounded(thing, top)
-        top = thing.outline()[:, 2].max()
-        scale *= rng.uniform(0.65, 1.0)
-        pile.append(thing)
-    return pile
-
-
-def _squat(rng: np.random.Generator, split: str, scale: float, kind: str) -> Thing:
-    """A primitive that is not much higher than wide, so that it stands and can carry."""
-    for _ in range(8):
-        thing = draw_primitive(rng, split, scale, kind)
-        extent = np.ptp(thing.outline(), axis=0)
-        if extent[2] <= 1.3 * min(extent[:2]):
-            break
-    return thing
-
-
-def filled_tray(rng: np.random.Generator, split: str) -> Cluster:
-    """A vessel with one to four things in it."""
-    scale = 2.0 * _size(rng)
-    vessel, free, floor = tray(rng, split, scale)
-    vessel = _grounded(_material(rng, vessel))
-    floor += vessel.pos[2]
-    count = int(rng.integers(1, 5))
-    small = free * {1: 0.6, 2: 0.44, 3: 0.4, 4: 0.35}[count] * rng.uniform(0.75, 1.0)
-    start = rng.uniform(0, 2 * np.pi)
-    held = []
-    for index in range(count):
-        thing = _material(rng, draw_primitive(rng, split, small))
-        thing = _grounded(_posed(rng, thing, upright=0.7), floor)
-        turn = start + 2 * np.pi * index / count
-        away = 0.0 if count == 1 else 0.52 * free
-        offset = np.array([away * np.cos(turn), away * np.sin(turn), 0])
-        held.append(replace(thing.moved(offset), family="trays"))
-    return [vessel, *held]
-
-
-def twins(rng: np.random.Generator, split: str) -> Cluster:
-    """Two equal things of one look that touch, or nearly: texture does not part them."""
-    kind = FLAT[split][rng.integers(len(FLAT[split]))]
-    first = _grounded(_material(rng, draw_primitive(rng, split, _size(rng), kind)))
-    look = f"twin{rng.integers(1 << 30)}"
-    points = first.outline()
-    shift = points[:, 0].max() - points[:, 0].min() + rng.uniform(0.0005, 0.004)
-    first = replace(first, look=look, notes=("twin",))
-    return [first, first.moved(np.array([shift, 0, 0]))]
-
-
 Maker = Callable[[np.random.Generator, str], Cluster]
-_MAKERS: dict[str, tuple[tuple[float, Maker], ...]] = {
-    "primitives": ((1.0, single),),
-    "compounds": ((0.85, compound), (0.15, single)),
-    "stacks": ((0.75, stack), (0.25, single)),
-    "trays": ((0.7, filled_tray), (0.3, single)),
-    "mixed": ((0.3, single), (0.3, compound), (0.2, stack), (0.2, filled_tray)),
+Weighted = tuple[tuple[float, Maker], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a scene is made of.
+
+    Attributes:
+        own: makers with their weights; the first cluster is one of these.
+        beside: makers of what may stand beside it. share: of the later clusters that are so.
+        counts: clusters, from the first number to below the second.
+        calm: whether twins, the floor's look and furniture may be added.
+    """
+
+    own: Weighted
+    beside: Weighted = ((1.0, single),)
+    share: float = 0.3
+    counts: tuple[int, int] = (1, 4)
+    calm: bool = True
+
+
+_EVERYTHING: Weighted = (
+    (0.26, single),
+    (0.2, compound),
+    (0.12, stack),
+    (0.1, filled_tray),
+    (0.08, filled_cup),
+    (0.04, bridge),
+    (0.03, leaning),
+    (0.02, dominoes),
+    (0.07, articulated),
+    (0.03, welded),
+    (0.02, touching),
+    (0.01, sticker),
+    (0.02, bolted),
+)
+_LAYOUTS: dict[str, Family] = {
+    "primitives": Family(((1.0, single),), counts=(1, 8)),
+    "compounds": Family(((1.0, compound),), share=0.15, counts=(1, 6)),
+    "stacks": Family(((1.0, stack),), share=0.25),
+    "trays": Family(((1.0, filled_tray),), counts=(1, 3)),
+    "mixed": Family(_EVERYTHING, share=0.0, counts=(2, 5)),
+    "cups": Family(((1.0, filled_cup),)),
+    "bridges": Family(((0.45, bridge), (0.3, leaning), (0.25, dominoes)), counts=(1, 3)),
+    "articulated": Family(((1.0, articulated),), counts=(1, 3)),
+    "welded": Family(((0.5, welded), (0.25, touching), (0.25, sticker)), share=0.2),
+    "twins": Family(((1.0, twin_row),), share=0.2, calm=False),
+    "decoys": Family(((0.5, single), (0.3, compound), (0.2, stack)), counts=(1, 5)),
+    "immovable": Family(
+        ((0.5, bolted), (0.25, furniture), (0.25, shelf)),
+        beside=((0.6, single), (0.4, compound)),
+        share=0.5,
+        counts=(2, 6),
+    ),
+    "moving": Family(
+        ((0.3, falling), (0.2, tossed), (0.3, sliding), (0.2, ramp)),
+        counts=(1, 5),
+        calm=False,
+    ),
+    "camera": Family(_EVERYTHING, share=0.0, counts=(1, 5)),
+    "hanging": Family(((1.0, hanging),), counts=(1, 3), calm=False),
 }
-_COUNTS = {
-    "primitives": (1, 8),
-    "compounds": (1, 6),
-    "stacks": (1, 4),
-    "trays": (1, 3),
-    "mixed": (2, 5),
+SPRITES = "sprites"
+"""The one family without physics; see `spelke.worlds.sprites`."""
+FAMILIES = (*_LAYOUTS, SPRITES)
+_MIXED = {
+    "mixed": 0.66,
+    "decoys": 0.09,
+    "moving": 0.08,
+    "camera": 0.07,
+    "hanging": 0.05,
+    SPRITES: 0.05,
 }
-FAMILIES = tuple(_MAKERS)
+"""What a scene of the family `mixed` turns out to be: everything at rest, or one of the others."""
+
+
+def draw_kind(rng: np.random.Generator, family: str) -> str:
+    """The family whose rules a scene follows: its own, or for `mixed` one of several."""
+    if family != "mixed":
+        return family
+    return str(rng.choice(list(_MIXED), p=list(_MIXED.values())))
 
 
 def draw_layout(rng: np.random.Generator, family: str, split: str) -> list[Thing]:
@@ -149,40 +112,34 @@ def draw_layout(rng: np.random.Generator, family: str, split: str) -> list[Thing
 
     Args:
         rng: the physics stream.
-        family: one of `FAMILIES`.
+        family: one of `FAMILIES`, but not `SPRITES`.
         split: "train" or "test"; their shape kinds are disjoint.
 
     Returns:
-        At most `MAX_THINGS` movable things, and in a quarter of the scenes an immovable one.
+        One to `MAX_THINGS` movable things, and others that are not.
     """
-    weights, makers = zip(*_MAKERS[family], strict=True)
+    layout = _LAYOUTS[family]
     clusters: list[Cluster] = []
-    for index in range(int(rng.integers(*_COUNTS[family]))):
-        # The first cluster is always the family's own.
-        maker = makers[0] if index == 0 else makers[rng.choice(len(makers), p=weights)]
-        clusters.append(maker(rng, split))
-    if rng.random() < 0.15:
+    for index in range(int(rng.integers(*layout.counts))):
+        own = index == 0 or rng.random() >= layout.share
+        clusters.append(_draw(rng, layout.own if own else layout.beside)(rng, split))
+    if layout.calm and rng.random() < 0.15:
         clusters.append(twins(rng, split))
-    while sum(map(len, clusters)) > MAX_THINGS:
+    while len(clusters) > 1 and sum(map(len, clusters)) > MAX_THINGS:
         clusters.pop()
-    if rng.random() < 0.1:
+    if not any(thing.movable for cluster in clusters for thing in cluster):
+        clusters.append(single(rng, split))
+    if layout.calm and rng.random() < 0.1:
         chosen = clusters[rng.integers(len(clusters))]
         chosen[:] = [replace(t, look="floor", notes=(*t.notes, "floor look")) for t in chosen]
-    if rng.random() < 0.22:
-        clusters.append([_immovable(rng)])
+    if layout.calm and rng.random() < 0.22:
+        clusters.append(furniture(rng, split))
     return _place(rng, clusters)
 
 
-def _immovable(rng: np.random.Generator) -> Thing:
-    """Something too big to move: a block, a wall or a step."""
-    sizes = {
-        "block": rng.uniform((0.06, 0.06, 0.05), (0.15, 0.15, 0.2)),
-        "wall": rng.uniform((0.2, 0.015, 0.06), (0.4, 0.04, 0.25)),
-        "step": rng.uniform((0.2, 0.1, 0.02), (0.4, 0.2, 0.06)),
-    }
-    label = sorted(sizes)[rng.integers(len(sizes))]
-    part = Part("box", tuple(sizes[label]))
-    return _grounded(Thing(label, (part,), family="immovable", movable=False, notes=("immovable",)))
+def _draw(rng: np.random.Generator, makers: Weighted) -> Maker:
+    weights = np.array([weight for weight, _ in makers])
+    return makers[rng.choice(len(makers), p=weights / weights.sum())][1]
 
 
 def _place(rng: np.random.Generator, clusters: list[Cluster]) -> list[Thing]:

@@ -81,7 +81,9 @@ class Thing:
         """The thing turned by `yaw` about the vertical through the origin, then moved."""
         turn = quat_about((0, 0, 1), yaw)
         place = rotate(turn, np.array(self.pos)) + offset
-        return replace(self, pos=tuple(place), quat=tuple(quat_multiply(turn, self.quat)))
+        launch = self.launch.turned(yaw) if self.launch else None
+        quat = tuple(quat_multiply(turn, self.quat))
+        return replace(self, pos=tuple(place), quat=quat, launch=launch)
 
     def outline(self) -> np.ndarray:
         """Points (n, 3) whose hull encloses the thing in its starting pose (world axes)."""

@@ -1,46 +1,15 @@
-"""Settling, exact replay, and pokes: a virtual finger, and the no-poke twin rolled beside it."""
+"""Settling, exact replay, and roll-outs with a finger and without, the no-poke twin."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from spelke.worlds.finger import Finger, Push
 from spelke.worlds.gl import load_mujoco
 from spelke.worlds.model import direct_solref
-from spelke.worlds.shapes import rotate
-
-KINDS = ("none", "flick", "drag", "held")
-"""Kinds of poke; the record stores the index."""
-
-_DRAG_FREQUENCY = 50.0
-_FINGER_ZETA = 0.7
-_MAX_ACCELERATION = 40.0
-_FLICK_STEPS = 5
-_MAX_LOAD = 15.0
-"""A finger is sized for a load of so many times the body; were it to slip off, more would fling."""
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """What the finger does.
-
-    Attributes:
-        kind: "flick" (an impulse), "drag" (the point follows a target; the body may turn) or "held"
-            (a grasp: the body follows the target and keeps its orientation).
-        body: index of the poked body.
-        point: (3,) world point that is touched.
-        displacement: (3,) metres, where the target goes; for a flick, metres it would slide.
-        duration: seconds of the min-jerk motion, or of the whole roll-out for a flick.
-    """
-
-    kind: str
-    body: int
-    point: np.ndarray
-    displacement: np.ndarray
-    duration: float
 
 
 def settle(model: Any, data: Any, seconds: float = 1.4, quiet: float = 0.01) -> float:
@@ -69,9 +38,12 @@ def settle(model: Any, data: Any, seconds: float = 1.4, quiet: float = 0.01) -> 
 def _speed(model: Any, data: Any) -> float:
     if model.nv == 0:
         return 0.0
-    velocity = data.qvel.reshape(-1, 6)
-    linear = np.linalg.norm(velocity[:, :3], axis=1)
-    return float(np.max(np.maximum(linear, 0.1 * np.linalg.norm(velocity[:, 3:], axis=1))))
+    weight = np.full(model.nv, 0.1)
+    kinds = load_mujoco().mjtJoint
+    free = model.jnt_dofadr[model.jnt_type == int(kinds.mjJNT_FREE)]
+    weight[(free[:, None] + np.arange(3)).ravel()] = 1.0
+    weight[model.jnt_dofadr[model.jnt_type == int(kinds.mjJNT_SLIDE)]] = 1.0
+    return float(np.abs(weight * data.qvel).max())
 
 
 def save_state(model: Any, data: Any) -> np.ndarray:
@@ -111,21 +83,16 @@ def support(model: Any, data: Any) -> np.ndarray:
 
 
 def carried_mass(model: Any, data: Any) -> np.ndarray:
-    """(N,): mass of each body and of everything that rests on it, directly or not."""
+    """(N,): mass of each body and of all that rests, hangs or is fixed on it, directly or not."""
     reach = support(model, data)
+    parent, root = model.body_parentid, model.body_weldid
+    reach[parent[1:], np.arange(1, model.nbody)] = True
+    reach |= (root == root[:, None]) & (root != 0)
     reach[0] = False
     for _ in range(4):
         reach |= (reach.astype(np.uint8) @ reach.astype(np.uint8)) > 0
     np.fill_diagonal(reach, True)
     return reach @ model.body_mass
-
-
-def gentle_duration(distance: float, friction: float) -> float:
-    """Seconds for a min-jerk motion whose peak acceleration, 5.8 d / T^2, stays below 0.4 mu g.
-
-    Faster, and a load slips off its base like china off a tablecloth.
-    """
-    return float(np.clip(np.sqrt(5.8 * distance / (0.4 * friction * 9.81)), 0.2, 1.0))
 
 
 def roll(
@@ -140,6 +107,7 @@ def roll(
     """Roll `steps` steps from a saved state, poked or (push None) not.
 
     Args:
+        push: what the finger does; None, or one of kind "none", for the no-poke twin.
         record: step counts at which poses are wanted; by default the last one only.
         mass: (N,) carried masses at the saved state (`carried_mass`), computed if not given.
 
@@ -147,12 +115,17 @@ def roll(
         (len(record) or 1, N, 7) poses; NaN if the simulation became unstable.
     """
     mujoco = load_mujoco()
+    if push is not None and push.kind == "none":
+        push = None
+    course = None
+    if push is not None and push.follows:
+        course = _course(model, data, state, push.body, steps)
     restore_state(model, data, state)
     trouble = _trouble(data)
     finger = None
     if push is not None:
         mass = carried_mass(model, data) if mass is None else mass
-        finger = _Finger(model, data, push, float(mass[push.body]))
+        finger = Finger(model, data, push, float(mass[push.body]), course)
     wanted = sorted(record) if len(record) else [steps]
     found, done = {}, 0
     if finger is None:
@@ -171,6 +144,19 @@ def roll(
     return answer if _trouble(data) == trouble else np.full_like(answer, np.nan)
 
 
+def _course(model: Any, data: Any, state: np.ndarray, body: int, steps: int) -> np.ndarray:
+    """(steps + 1, 13): position, quaternion, velocity and spin of a free body left alone."""
+    restore_state(model, data, state)
+    joint = model.body_jntadr[body]
+    place, pace = model.jnt_qposadr[joint], model.jnt_dofadr[joint]
+    course = np.empty((steps + 1, 13))
+    for step in range(steps + 1):
+        course[step, :7] = data.qpos[place : place + 7]
+        course[step, 7:] = data.qvel[pace : pace + 6]
+        load_mujoco().mj_step(model, data)
+    return course
+
+
 def _trouble(data: Any) -> int:
     """How often MuJoCo met a bad number so far; it resets the scene when it does."""
     kinds = load_mujoco().mjtWarning
@@ -182,122 +168,3 @@ def _fresh_poses(model: Any, data: Any) -> np.ndarray:
     """Poses of the present qpos (mj_step leaves those of the step before)."""
     load_mujoco().mj_kinematics(model, data)
     return poses(data)
-
-
-def push_steps(model: Any, push: Push) -> int:
-    """Steps until the response is read: the motion, and a twentieth of a second to come to rest."""
-    return round((push.duration + 0.05) / model.opt.timestep)
-
-
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cross product of two vectors; numpy's general one is ten times slower for three numbers."""
-    (ax, ay, az), (bx, by, bz) = a, b
-    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
-
-
-class _Finger:
-    """Turns a push into forces on its body, step by step.
-
-    A drag pulls a body-fixed point after a min-jerk target `P + d (10 s^3 - 15 s^4 + 6 s^5)` with a
-    spring and damper sized for the mass that the point feels; a held body is led by its centre of
-    mass, its orientation kept by a rotational spring and damper, and its weight carried by the
-    grasp.
-    """
-
-    def __init__(self, model: Any, data: Any, push: Push, mass: float) -> None:
-        body = push.body
-        self.own = float(model.body_mass[body])
-        self.push, self.mass = push, min(mass, _MAX_LOAD * self.own)
-        mass = self.mass
-        com = data.xipos[body].copy()
-        self.start = com if push.kind == "held" else np.array(push.point, float)
-        quat = data.xquat[body].copy()
-        self.local = rotate(quat * (1, -1, -1, -1), self.start - data.xpos[body])
-        self.quat = quat
-        self.steps = max(1, round(push.duration / model.opt.timestep))
-        self.dt = model.opt.timestep
-        rotation = data.ximat[body].reshape(3, 3)
-        self.inertia = rotation @ np.diag(model.body_inertia[body]) @ rotation.T
-        self.inertia *= mass / self.own
-        share = self._felt_share(com)
-        self.felt = mass * max(0.3, share)
-        self.soft = self._softening(self.felt / (self.own * share))
-        self.soft_turn = self._softening(mass / self.own)
-        self.impulse = self._impulse(model, data)
-
-    def _felt_share(self, com: np.ndarray) -> float:
-        """Share of the mass that is felt at the point: off centre, the body gives way."""
-        if self.push.kind != "drag":
-            return 1.0
-        along = self.push.displacement / max(np.linalg.norm(self.push.displacement), 1e-9)
-        lever = _cross(self.start - com, along)
-        turning = self.mass * lever @ np.linalg.solve(self.inertia, lever)
-        return 1 / (1 + turning)
-
-    def _softening(self, ratio: float) -> float:
-        """Factor of a semi-implicit spring: stable even where the load does not follow the light
-        body.
-
-        Sized for the load, the explicit spring and damper would be `ratio` times too stiff for the
-        body alone.
-        """
-        damping = 2 * _FINGER_ZETA * _DRAG_FREQUENCY * self.dt
-        return 1 / (1 + ratio * (damping + (_DRAG_FREQUENCY * self.dt) ** 2))
-
-    def _impulse(self, model: Any, data: Any) -> np.ndarray:
-        distance = float(np.linalg.norm(self.push.displacement))
-        if self.push.kind != "flick" or distance == 0:
-            return np.zeros(3)
-        geom = model.body_geomadr[self.push.body]
-        friction = max(0.1, float(model.geom_friction[geom, 0]))
-        speed = np.clip(np.sqrt(2 * friction * 9.81 * distance), 0.1, 2.0)
-        return self.mass * speed * self.push.displacement / distance
-
-    def press(self, model: Any, data: Any, step: int) -> None:
-        """Set this step's force and torque."""
-        body = self.push.body
-        applied = data.xfrc_applied[body]
-        applied[:] = 0
-        com = data.xipos[body]
-        arm = data.xmat[body].reshape(3, 3) @ self.local
-        point = data.xpos[body] + arm
-        if self.push.kind == "flick":
-            force = self.impulse / (_FLICK_STEPS * self.dt) if step < _FLICK_STEPS else np.zeros(3)
-            applied[:3], applied[3:] = force, _cross(point - com, force)
-            return
-        share = min(1.0, (step + 1) / self.steps)
-        place = share**3 * (10 - 15 * share + 6 * share**2)
-        pace = 0.0 if share >= 1 else 30 * share**2 * (1 - share) ** 2 / self.push.duration
-        velocity, spin = self._velocity(model, data, point)
-        pull = _DRAG_FREQUENCY**2 * (self.start + place * self.push.displacement - point)
-        pull += 2 * _FINGER_ZETA * _DRAG_FREQUENCY * (pace * self.push.displacement - velocity)
-        pull *= min(1.0, _MAX_ACCELERATION / max(np.linalg.norm(pull), 1e-9))
-        force = self.felt * self.soft * pull
-        if self.push.kind == "held":
-            force[2] += self.mass * 9.81
-            applied[:3], applied[3:] = force, self._righting(data, spin)
-        else:
-            applied[:3], applied[3:] = force, _cross(point - com, force)
-
-    def _velocity(self, model: Any, data: Any, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Velocity of the body-fixed point and the body's spin, world axes."""
-        start = model.body_dofadr[self.push.body]
-        linear = data.qvel[start : start + 3]  # a free joint: velocity of the body's origin
-        spin = data.xmat[self.push.body].reshape(3, 3) @ data.qvel[start + 3 : start + 6]
-        return linear + _cross(spin, point - data.xpos[self.push.body]), spin
-
-    def _righting(self, data: Any, spin: np.ndarray) -> np.ndarray:
-        """Torque that brings the body back to its first orientation."""
-        aw, ax, ay, az = self.quat
-        bw, bx, by, bz = data.xquat[self.push.body]
-        axis = np.array(  # vector part of q0 * conj(q): half the small rotation still to make
-            [
-                -aw * bx + ax * bw - ay * bz + az * by,
-                -aw * by + ax * bz + ay * bw - az * bx,
-                -aw * bz - ax * by + ay * bx + az * bw,
-            ]
-        )
-        if aw * bw + ax * bx + ay * by + az * bz < 0:
-            axis = -axis
-        pull = 2 * _DRAG_FREQUENCY**2 * axis - 2 * _FINGER_ZETA * _DRAG_FREQUENCY * spin
-        return self.soft_turn * (self.inertia @ pull)

@@ -10,14 +10,19 @@ from typing import Any
 import cv2
 import numpy as np
 
+from spelke.geometry.camera import vector_from_rotation
+from spelke.worlds.finger import KINDS, Push, gentle_duration, push_steps
 from spelke.worlds.flow import flow_at, move_pixels, pixel_grid, visibility
 from spelke.worlds.gl import load_mujoco
-from spelke.worlds.physics import KINDS, Push, carried_mass, gentle_duration, push_steps, roll
-from spelke.worlds.render import Camera, Renderer
+from spelke.worlds.linkage import is_linked, way_of_joint
+from spelke.worlds.physics import carried_mass, restore_state, roll
+from spelke.worlds.render import Camera, Draws
 from spelke.worlds.scene import Pokes, WorldScene
 from spelke.worlds.shapes import Thing
 
 _KIND_SHARES = {"held": 0.55, "drag": 0.30, "flick": 0.15}
+_MOVING_TIME = 0.4
+"""Longest push in a scene that moves by itself, seconds: later, chance has the upper hand."""
 
 
 class Rejected(Exception):
@@ -26,16 +31,23 @@ class Rejected(Exception):
 
 @dataclass
 class Stage:
-    """A settled scene ready to be rendered and poked."""
+    """A scene ready to be rendered and poked.
+
+    Attributes:
+        moving: whether things move by themselves. idle: share of pokes that do nothing, so that
+            only the camera moves.
+    """
 
     model: Any
     data: Any
-    renderer: Renderer
+    renderer: Draws
     things: Sequence[Thing]
     state0: np.ndarray
     size: int
     num_pokes: int
     after_frames: bool
+    moving: bool = False
+    idle: float = 0.0
 
     @property
     def movable(self) -> np.ndarray:
@@ -56,6 +68,7 @@ def no_pokes(bodies: int) -> Pokes:
         twin_pose=np.zeros((0, bodies, 7)),
         R=np.zeros((0, 3, 3)),
         p=np.zeros((0, 3)),
+        camera=np.zeros((0, 6), np.float32),
         flow_at_pixel=np.zeros((0, 2), np.float32),
     )
 
@@ -67,7 +80,7 @@ def poke_scene(
     places = {
         int(body): pixels
         for body in stage.movable
-        if len(pixels := _inner_pixels(scene.ids == body)) > 0
+        if len(pixels := inner_pixels(scene.ids == body)) > 0
     }
     if not places:
         raise Rejected("no thing has an inner pixel to poke")
@@ -99,15 +112,25 @@ def poke_scene(
         twin_pose=np.stack([twin[stops.index(count)] for count in steps]),
         R=np.stack([camera.R for camera in cameras]),
         p=np.stack([camera.p for camera in cameras]),
+        camera=np.stack([camera_motion(scene, camera) for camera in cameras]),
         flow_at_pixel=np.zeros((len(pushes), 2), np.float32),
     )
-    pokes = dataclasses.replace(pokes, flow_at_pixel=_flow_at_pixels(scene, pokes))
+    pokes = dataclasses.replace(pokes, flow_at_pixel=flow_at_pixels(scene, pokes))
     if stage.after_frames:
         pokes = _after_frames(stage, scene, pokes, pushes, steps, cameras, mass)
     return pokes
 
 
-def _inner_pixels(mask: np.ndarray) -> np.ndarray:
+def camera_motion(scene: WorldScene, camera: Camera) -> np.ndarray:
+    """Rotation vector in degrees and translation in metres, in the first camera's frame, (6,)."""
+    if np.array_equal(camera.R, scene.R) and np.array_equal(camera.p, scene.p):
+        return np.zeros(6, np.float32)
+    turn = vector_from_rotation(scene.R.T @ camera.R)
+    shift = scene.R.T @ (camera.p - scene.p)
+    return np.concatenate([np.degrees(turn), shift]).astype(np.float32)
+
+
+def inner_pixels(mask: np.ndarray) -> np.ndarray:
     """(n, 2) pixels (x, y) of a mask, two from its edge at least; (0, 2) if it is thin."""
     padded = np.pad(mask.astype(np.uint8), 1)
     inner = cv2.erode(padded, np.ones((5, 5), np.uint8))[1:-1, 1:-1]
@@ -120,12 +143,22 @@ def _draw_push(
     rng: np.random.Generator, stage: Stage, scene: WorldScene, body: int, x: int, y: int
 ) -> Push:
     """A push whose image motion would be 1 to 12 % of the image side, if nothing is in the way."""
-    kind = str(rng.choice(list(_KIND_SHARES), p=list(_KIND_SHARES.values())))
     point = scene.point_at(x, y)
+    if rng.random() < stage.idle:
+        return Push("none", body, point, np.zeros(3), 0.2)
+    kind = str(rng.choice(list(_KIND_SHARES), p=list(_KIND_SHARES.values())))
+    way = None
+    if is_linked(stage.model, body):
+        kind = "drag"
+        restore_state(stage.model, stage.data, stage.state0)
+        way = way_of_joint(stage.model, stage.data, body, point)
     turn = rng.uniform(0, 2 * np.pi)
     lifted = rng.random() < {"held": 0.3, "drag": 0.12, "flick": 0.0}[kind]
     rise = rng.uniform(0.2, 1.3) if lifted else 0.0
     along = np.array([np.cos(turn) * np.cos(rise), np.sin(turn) * np.cos(rise), np.sin(rise)])
+    room = 0.4
+    if way is not None and rng.random() < 0.85:
+        along, room = way.widest()
     wanted = np.exp(rng.uniform(np.log(0.012), np.log(0.13))) * stage.size
     depth = float(scene.depth[y, x])
     step = 0.01 * depth
@@ -133,13 +166,15 @@ def _draw_push(
     rate = max(float(np.linalg.norm(ahead)) / step, 0.35 * scene.K[0, 0] / depth)
     if kind == "flick":
         wanted *= 0.4  # what is flicked may also roll
-    distance = float(np.clip(wanted / rate, 0.004, 0.4))
+    distance = min(float(np.clip(wanted / rate, 0.004, 0.4)), max(0.9 * room, 0.004))
     geom = stage.model.body_geomadr[body]
     friction = float(stage.model.geom_friction[geom, 0])
     duration = gentle_duration(distance, friction)
     if kind == "flick":
         duration = float(np.clip(np.sqrt(2 * distance / (9.81 * friction)) + 0.05, 0.15, 0.6))
-    return Push(kind, body, point, distance * along, duration)
+    if stage.moving:
+        duration = min(duration, _MOVING_TIME)
+    return Push(kind, body, point, distance * along, duration, follows=stage.moving)
 
 
 def _project(scene: WorldScene, point: np.ndarray) -> np.ndarray:
@@ -147,7 +182,7 @@ def _project(scene: WorldScene, point: np.ndarray) -> np.ndarray:
     return np.array([scene.K[0, 0] * x / -z, -scene.K[1, 1] * y / -z])
 
 
-def _flow_at_pixels(scene: WorldScene, pokes: Pokes) -> np.ndarray:
+def flow_at_pixels(scene: WorldScene, pokes: Pokes) -> np.ndarray:
     """(K, 2) realised image motion of each poked pixel under its own poke."""
     x, y = pokes.pixel[:, 0].astype(int), pokes.pixel[:, 1].astype(int)
     with_pokes = dataclasses.replace(scene, pokes=pokes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Camera:
         return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
 
 
+@runtime_checkable
 class Draws(Protocol):
     """What draws one model: `Renderer` with OpenGL, `raycast.CastRenderer` without."""
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from spelke.errors import InvalidInput
+from spelke.worlds.finger import KINDS, Push, push_steps
 from spelke.worlds.gl import load_mujoco
-from spelke.worlds.physics import KINDS, Push, push_steps, restore_state, roll
+from spelke.worlds.physics import restore_state, roll
 from spelke.worlds.scene import WorldScene
 
 
@@ -37,6 +38,7 @@ def recorded_push(scene: WorldScene, number: int) -> Push:
         point=pokes.point[number],
         displacement=pokes.displacement[number],
         duration=float(pokes.duration[number]),
+        follows=scene.moving,
     )
 
 

@@ -11,7 +11,7 @@ from spelke.worlds.flow import flow_from_poses, rotation_matrices
 from spelke.worlds.render import SKY
 from spelke.worlds.shapes import quat_multiply
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the record; readers refuse others."""
 
 
@@ -30,6 +30,8 @@ class Pokes:
             read.
         twin_pose: (K, N, 7) float64, the same without the poke.
         R, p: (K, 3, 3), (K, 3) float64, camera of the after-frame.
+        camera: (K, 6) float32, the same as a motion from the first camera, in its frame: rotation
+            vector in degrees and translation in metres; zeros for a camera that stays.
         flow_at_pixel: (K, 2) float32, realised image motion (dx, dy) of the poked point, pixels.
         rgb, ids, depth, visible: (K, H, W, 3) uint8, (K, H, W) uint8, float32, bool: the
             after-frames and which points of the first frame they still show; None where they were
@@ -46,6 +48,7 @@ class Pokes:
     twin_pose: np.ndarray
     R: np.ndarray
     p: np.ndarray
+    camera: np.ndarray
     flow_at_pixel: np.ndarray
     rgb: np.ndarray | None = None
     ids: np.ndarray | None = None
@@ -62,13 +65,21 @@ class WorldScene:
 
     Attributes:
         rgb: (H, W, 3) uint8. ids: (H, W) uint8, body index, 0 static world, 255 sky.
+        parts: (H, W) uint16, index of the part that a pixel shows, 65535 sky.
+        part_body, part_look: (G,) int16, each part's body, and a number for its material (-1:
+            none); parts of one body with one number look alike.
         depth: (H, W) float32, metres along the optical axis, inf for sky.
         K, R, p: (3, 3), (3, 3), (3,) float64: pinhole, camera to world (looks along -z), position.
         body_pos, body_quat: (N, 3), (N, 4) float64. body_mass: (N,) float64, kg.
-        body_movable: (N,) bool. body_shape, body_family, body_notes: N strings.
+        body_movable: (N,) bool.
+        body_parent: (N,) int16, the body on which one hangs, 0 the world. body_joint: N strings,
+            how: "free", "fixed" (to the world), or one of `joints.JOINTS`.
+        body_shape, body_family, body_notes: N strings.
         support: (N, N) bool, (i, j): j rests on i.
         pokes: what each poke did.
-        family, split: names. camera_moves: whether the after-frames have a slightly moved camera.
+        family, split: names. camera_moves: whether the camera moved before the after-frames.
+        moving: whether things move by themselves; a response is then what a poke changed.
+        renderer: one of `renderers.RENDERERS`, "" for sprites.
         seed, attempt: what the scene was drawn from. notes: e.g. "decoys".
         versions: of MuJoCo and numpy. mjcf, state0: for exact replay ((S,) float64).
         carry: (N, N) float32 or None, a_ij of `groups`. group_masks, ignore_masks: (N, H, W) bool
@@ -77,6 +88,9 @@ class WorldScene:
 
     rgb: np.ndarray
     ids: np.ndarray
+    parts: np.ndarray
+    part_body: np.ndarray
+    part_look: np.ndarray
     depth: np.ndarray
     K: np.ndarray
     R: np.ndarray
@@ -85,6 +99,8 @@ class WorldScene:
     body_quat: np.ndarray
     body_mass: np.ndarray
     body_movable: np.ndarray
+    body_parent: np.ndarray
+    body_joint: tuple[str, ...]
     body_shape: tuple[str, ...]
     body_family: tuple[str, ...]
     body_notes: tuple[str, ...]
@@ -95,6 +111,8 @@ class WorldScene:
     seed: int
     attempt: int
     camera_moves: bool
+    moving: bool = False
+    renderer: str = ""
     notes: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     mjcf: str = ""
@@ -105,10 +123,11 @@ class WorldScene:
 
     def __post_init__(self) -> None:
         height, width = self.ids.shape
-        if self.rgb.shape != (height, width, 3) or self.depth.shape != (height, width):
+        shapes = {self.depth.shape, self.parts.shape, self.rgb.shape[:2]}
+        if shapes != {(height, width)} or self.rgb.shape[2:] != (3,):
             raise InvalidInput(
-                f"rgb {self.rgb.shape}, ids {self.ids.shape}, depth {self.depth.shape} of a scene "
-                "must be (H, W, 3), (H, W) and (H, W) of one size"
+                f"rgb {self.rgb.shape}, ids {self.ids.shape}, parts {self.parts.shape}, depth "
+                f"{self.depth.shape} of a scene must be (H, W, 3) and thrice (H, W) of one size"
             )
         bodies = {len(self.body_pos), len(self.body_quat), len(self.body_movable)}
         if len(bodies) != 1 or self.pokes.end_pose.shape[1:] != (len(self.body_pos), 7):
@@ -133,6 +152,14 @@ class WorldScene:
     def response_flow(self, poke: int) -> np.ndarray:
         """Flow (2, H, W) float32 from the first frame to that after a poke, drift taken out."""
         pos, quat = self.response_poses()
+        return self._flow(poke, pos[poke], quat[poke])
+
+    def frame_flow(self, poke: int) -> np.ndarray:
+        """Flow (2, H, W) float32 to the frame after a poke, with what would have moved anyway."""
+        end = self.pokes.end_pose[poke]
+        return self._flow(poke, end[:, :3], end[:, 3:])
+
+    def _flow(self, poke: int, pos: np.ndarray, quat: np.ndarray) -> np.ndarray:
         return flow_from_poses(
             self.ids,
             self.depth,
@@ -141,8 +168,8 @@ class WorldScene:
             self.p,
             self.body_pos,
             self.body_quat,
-            pos[poke],
-            quat[poke],
+            pos,
+            quat,
             self.pokes.R[poke],
             self.pokes.p[poke],
         )
