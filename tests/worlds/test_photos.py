@@ -58,6 +58,11 @@ def test_sizes_and_variants_of_a_picture_have_one_name(one, other):
     assert split_of(picture_name(Path(one))) == split_of(picture_name(Path(other)))
 
 
+def test_versions_of_one_design_are_on_one_side():
+    colours = ("", "-cold", "-warm", "-radioactive", "-dark-no-logo", "-warm-no-logo")
+    assert len({split_of(f"mate/ubuntu-mate{colour}") for colour in colours}) == 1
+
+
 def test_other_pictures_have_other_names():
     assert picture_name(Path("mate/Dune.jpg")) != picture_name(Path("mate/Dust.jpg"))
 

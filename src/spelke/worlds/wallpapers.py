@@ -67,6 +67,8 @@ def picture_name(path: Path) -> str:
 
 
 def split_of(name: str) -> str:
-    """The split of a picture, from its name alone."""
-    first = hashlib.sha256(name.encode()).digest()[0]
+    """The split of a picture, from its name: what shares its first two words stays together."""
+    folder, _, stem = name.rpartition("/")
+    family = f"{folder}/{'-'.join(stem.split('-')[:2])}"
+    first = hashlib.sha256(family.encode()).digest()[0]
     return "test" if first % _HELD_OUT == 0 else "train"
