@@ -124,7 +124,12 @@ class Scene:
     def start(self, point: Point) -> Start:
         """Where probing of a point begins."""
         return Start(
-            point, self._whole, self.crop.point_in(point), self.memory, self._affordance_at(point)
+            point,
+            self._whole,
+            self.crop.point_in(point),
+            self.memory,
+            self.image,
+            self._affordance_at(point),
         )
 
     @cached_property

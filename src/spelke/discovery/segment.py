@@ -1,8 +1,8 @@
 """From points to segments: probe, zoom, decide. The order of events of every preset.
 
 Source: Venkatesh et al. 2025, statistical counterfactual probing with zoom. Departures (our
-evidence, cut, component, crops from the photo) are settings; the published presets switch all of
-them off.
+evidence, cut, boundary, component, crops from the photo) are settings; the published presets switch
+all of them off.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float
+from torch import Tensor
 
 from spelke.discovery.component import component_at, without_holes
 from spelke.discovery.confidence import Confidence, assess, level_around
@@ -20,6 +21,7 @@ from spelke.discovery.correlation import otsu_cut, otsu_region
 from spelke.discovery.memory import Memory
 from spelke.discovery.pokes import Draws
 from spelke.discovery.probe import Level, Track, probe
+from spelke.discovery.refine import refined
 from spelke.discovery.settings import DiscoverySettings
 from spelke.discovery.settle import mean_overlap, outlook
 from spelke.discovery.view import View
@@ -47,6 +49,8 @@ class Start:
     """In pixels of that view."""
     memory: Memory
     """Of the photo."""
+    photo: Float[Tensor, "3 height width"]
+    """At its own resolution."""
     affordance: float | None = None
     """Probability that something moves at the point, None where not asked."""
 
@@ -151,8 +155,11 @@ def _decide(track: Track, start: Start, settings: DiscoverySettings, patch_size:
     """The segment of a track in pixels of the photo, and how far to believe it."""
     last = track.levels[-1]
     region = _region(last, last.evidence, settings, patch_size)
-    mask = paste_levels(track.levels, settings, patch_size) if settings.smooth else None
-    if mask is None:
+    if settings.smooth:
+        above = paste_levels(track.levels, settings, patch_size)
+        refine = settings.refine
+        mask = above >= 0 if refine is None else refined(above, start.photo, refine)
+    else:
         mask = last.view.paste(region)
     if settings.keep_component:
         row, column = pixel_of(start.point, mask.shape)
@@ -206,11 +213,12 @@ def cut_region(
 
 def paste_levels(
     levels: Sequence[Level], settings: DiscoverySettings, patch_size: int
-) -> Bool[np.ndarray, "height width"]:
-    """Cut the evidence at photo resolution: of the last level, or of all where they overlap.
+) -> Float[np.ndarray, "height width"]:
+    """The evidence above the cut on the photo: of the last level, or of all where they overlap.
 
     Levels differ in unit and in cut, so what is averaged is how far each map lies above its cut,
     in multiples of the cut and at most 1 either way. Each level weighs twice the one before.
+    Outside of all views it is NaN.
     """
     used = levels if settings.combine_levels else levels[-1:]
     maps = (level.view.paste_map(_above_cut(level, settings, patch_size)) for level in used)
@@ -221,7 +229,7 @@ def paste_levels(
         total[seen] = np.nan_to_num(total[seen]) * weight[seen] + finer[seen] * 2**number
         weight[seen] += 2**number
         total[seen] /= weight[seen]
-    return total >= 0  # outside of all views the map is NaN
+    return total
 
 
 def _above_cut(

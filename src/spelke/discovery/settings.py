@@ -63,6 +63,29 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Refine:
+    """How the colours of the photo move a boundary; see `refine.py`."""
+
+    sure: float = 0.8
+    """Evidence this far above or below its cut, in multiples of the cut, is left alone."""
+    room: float = 0.25
+    """How far around the segment colours are looked at, as a fraction of its longer side."""
+    resolution: int = 160
+    """At most as many pixels are looked at as a square of this side has."""
+    iterations: int = 2
+    """How often colours are modelled and the band is divided anew."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sure <= 1:
+            raise InvalidInput(f"sure must lie in (0, 1], got {self.sure}")
+        if self.room < 0 or self.resolution < 8 or self.iterations < 1:
+            raise InvalidInput(
+                "refining needs room >= 0, resolution >= 8 and iterations >= 1, got "
+                f"{self.room}, {self.resolution} and {self.iterations}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DiscoverySettings:
     """Everything that decides a segment, apart from the model, the picture and the seed."""
 
@@ -92,6 +115,9 @@ class DiscoverySettings:
     smooth: bool = True
     """Enlarge the evidence linearly and cut it at photo resolution; off: cut it at the model's
     resolution and enlarge by nearest neighbour (published)."""
+    refine: Refine | None = None
+    """Let the colours of the photo decide where the evidence leaves the boundary open; None: the
+    cut alone decides (published)."""
     keep_component: bool = True
     """Keep only the connected part that holds the point."""
     fill_holes: bool = True
@@ -136,6 +162,8 @@ class DiscoverySettings:
             raise InvalidInput(f"zoom_padding must lie in [0, 0.5), got {self.zoom_padding}")
         if self.settle is not None and not 0 < self.settle <= 1:
             raise InvalidInput(f"settle must lie in (0, 1] or be None, got {self.settle}")
+        if self.refine is not None and not self.smooth:
+            raise InvalidInput("refine needs evidence at the photo's resolution; use smooth=True")
         for name in ("max_magnification", "affordance_sure"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -153,7 +181,12 @@ def embedded() -> DiscoverySettings:
     """Our default, for the small models that ship: one zoom, expected displacement, 8 + 8 pokes."""
     stage = Stage(num_directions=8)
     return DiscoverySettings(
-        zoom=stage, zoom_steps=1, zoom_padding=32 / 256, max_magnification=4.0, final=stage
+        zoom=stage,
+        zoom_steps=1,
+        zoom_padding=32 / 256,
+        max_magnification=4.0,
+        final=stage,
+        refine=Refine(),
     )
 
 
@@ -211,7 +244,7 @@ def settings_of(record: Mapping[str, Any]) -> DiscoverySettings:
 
     Args:
         record: `preset` (embedded if absent) and any field of `DiscoverySettings`; the fields of
-            `zoom` and `final` that are given change those of the preset's stage.
+            `zoom`, `final` and `refine` that are given change those of the preset.
 
     Raises:
         UnknownName: no such preset.
@@ -228,6 +261,8 @@ def settings_of(record: Mapping[str, Any]) -> DiscoverySettings:
             if isinstance(part.get("sampling"), Mapping):
                 part["sampling"] = _changed(Sampling(), part["sampling"], "sampling")
             changes[stage] = _changed(getattr(base, stage) or Stage(), part, stage)
+    if isinstance(changes.get("refine"), Mapping):
+        changes["refine"] = _changed(base.refine or Refine(), changes["refine"], "refine")
     return _changed(base, changes, "discovery settings")
 
 
