@@ -17,7 +17,7 @@ from spelke.worlds.linkage import handle, is_linked, way_of_joint
 from spelke.worlds.model import compile_model, write_mjcf
 from spelke.worlds.motion import falling, launch_things, ramp
 from spelke.worlds.physics import save_state, settle
-from spelke.worlds.replay import replay
+from spelke.worlds.replay import replay, revive
 
 pytest.importorskip("mujoco")
 
@@ -179,3 +179,22 @@ def test_mixed_scenes_are_of_many_kinds():
     kinds = {draw_kind(rng, "mixed") for _ in range(300)}
     assert {"mixed", "moving", "camera", "decoys", SPRITES} <= kinds <= set(FAMILIES)
     assert draw_kind(rng, "stacks") == "stacks"
+
+
+def test_decoys_are_no_bodies_and_weigh_nothing(graphics):
+    seed = next(s for s in range(20) if small("decoys", s).body_notes.count("print"))
+    scene = small("decoys", seed, size=128)
+    model, _ = revive(scene)
+    assert "prints" in scene.notes
+    assert model.nbody == len(scene.body_pos)
+    flat = np.flatnonzero(np.isclose(model.geom_size, 0.0005).any(1))
+    assert (model.geom_bodyid[flat] == 0).any()
+    assert not (model.geom_contype[flat] | model.geom_conaffinity[flat]).any()
+    shown = np.isin(scene.parts, flat)
+    assert shown.any()
+    for body in np.unique(scene.ids[shown]):
+        assert body == 0 or "print" in scene.body_notes[body]
+    printed = scene.body_notes.index("print")
+    bare = [g for g in np.flatnonzero(model.geom_bodyid == printed) if g not in flat]
+    volume = 8 * model.geom_size[bare].prod()
+    assert 199 < model.body_mass[printed] / volume < 1501

@@ -16,12 +16,13 @@ import numpy as np
 from spelke.errors import InvalidInput, SpelkeError
 from spelke.worlds.appearance import Look, draw_look
 from spelke.worlds.camera import View, draw_shake, draw_view, frame
+from spelke.worlds.decoys import add_decoys
 from spelke.worlds.gl import load_mujoco
 from spelke.worlds.groups import label_groups
 from spelke.worlds.layout import FAMILIES, SPRITES, draw_kind, draw_layout
 from spelke.worlds.model import compile_model, write_mjcf
-from spelke.worlds.photos import Photos
 from spelke.worlds.motion import launch_things
+from spelke.worlds.photos import Photos
 from spelke.worlds.physics import poses, restore_state, save_state, settle, support
 from spelke.worlds.poking import Rejected, Stage, no_pokes, poke_scene
 from spelke.worlds.render import SKY, Camera, body_ids
@@ -121,6 +122,8 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
     things = draw_layout(physics, kind, options.split)
     view = draw_view(camera_rng)
     look = draw_look(appearance, things, options.split, view.away, options.photos)
+    if kind == "decoys":
+        things = add_decoys(appearance, look, things, options.split)
     model, data, mjcf = _settled(things, look, options.size)
     moving = _launched(model, data, things)
     state0 = save_state(model, data)
