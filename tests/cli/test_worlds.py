@@ -9,7 +9,7 @@ import time
 import pytest
 
 from spelke.cli.main import main
-from spelke.data.worlds import hdf5_keys, read_shards
+from spelke.data.worlds import hdf5_keys, read_scenes, read_shards
 from spelke.errors import MissingExtra, Unavailable
 from spelke.worlds.gl import gl_context
 
@@ -38,6 +38,14 @@ def test_a_damaged_shard_is_made_again_and_a_whole_one_is_kept(tmp_path, capsys)
     assert [r["__key__"][-1:] for r in read_shards([first, second])] == [b"0", b"1", b"2", b"3"]
     assert main([*command, "--size", "96"]) == 2
     assert "other options" in capsys.readouterr().err
+
+
+def test_scenes_are_drawn_by_the_renderer_asked_for(tmp_path, capsys):
+    make = ["worlds", "make", str(tmp_path), "--scenes", "1", "--families", "stacks", *SMALL]
+    assert main([*make, "--renderer", "raycast"]) == 0
+    assert [scene.renderer for scene in read_scenes(tmp_path)] == ["raycast"]
+    assert main(make) == 2
+    assert "raycast" in capsys.readouterr().err
 
 
 def test_an_evaluation_set_and_its_sheet(tmp_path, capsys):

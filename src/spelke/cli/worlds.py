@@ -71,6 +71,8 @@ class Make:
     """Label Spelke groups by simulation (half a second a scene)."""
     directions: int = 8
     """Drags of each body for its group."""
+    renderer: Literal["gl", "raycast"] = "gl"
+    """gl: MuJoCo's OpenGL. raycast: torch, slower, on machines without OpenGL."""
     after_frames: bool = True
     """Render what each poke leads to."""
     photos: tuple[Literal["wheels", "wallpapers"], ...] = ("wheels",)
@@ -111,6 +113,7 @@ class Make:
             size=self.size,
             pokes=self.pokes,
             after_frames=self.after_frames,
+            renderer=self.renderer,
             groups=self.directions if self.groups else 0,
             photos=self.photos,
         )
@@ -165,14 +168,13 @@ class _Job:
             return False
         if first is None or [record["__key__"].decode() for record in records] != list(self.keys()):
             return False
-        made = (first.ids.shape[0], len(first.pokes), first.pokes.rgb is not None)
-        options = self.options
-        if made != (options.size, options.pokes, options.after_frames) or (
-            (first.carry is not None) != bool(options.groups)
-        ):
+        options, after = self.options, first.pokes.rgb is not None
+        made = (first.ids.shape[0], len(first.pokes), after, first.renderer or options.renderer)
+        wanted = (options.size, options.pokes, options.after_frames, options.renderer)
+        if made != wanted or (first.carry is not None) != bool(options.groups):
             raise InvalidInput(
-                f"{self.path} was made with other options (size, pokes and after-frames {made}); "
-                "name another folder, or remove it"
+                f"{self.path} was made with other options (size, pokes, after-frames, renderer: "
+                f"{made}); name another folder, or remove it"
             )
         return True
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spelke.worlds.render import SKY, Camera, Renderer
+from spelke.worlds.render import SKY, Camera, Draws
 from spelke.worlds.shapes import quat_about, rotate
 
 _PREVIEW = 64
@@ -72,7 +72,7 @@ def look_at(view: View, target: np.ndarray, distance: float) -> Camera:
 
 def frame(
     rng: np.random.Generator,
-    renderer: Renderer,
+    renderer: Draws,
     data: Any,
     view: View,
     movable: np.ndarray,
