@@ -103,7 +103,7 @@ def build(bpy, record, folder, ids):
     eye = bpy.data.objects.new("eye", bpy.data.cameras.new("eye"))
     eye.data.sensor_fit = "VERTICAL"
     eye.data.angle = math.radians(record["camera"]["fovy"])
-    eye.data.clip_start = 0.02
+    eye.data.clip_start, eye.data.clip_end = 0.02, record["far"]
     turn = Matrix(record["camera"]["R"]).to_4x4()
     eye.matrix_world = Matrix.Translation(record["camera"]["p"]) @ turn
     scene.collection.objects.link(eye)

@@ -14,12 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from spelke.errors import InvalidInput
 from spelke.runtime.files import atomic_write
-from spelke.worlds.appearance import draw_look
-from spelke.worlds.camera import draw_view
 from spelke.worlds.flow import rotation_matrices
-from spelke.worlds.generate import SPLITS, SceneOptions
-from spelke.worlds.layout import draw_kind, draw_layout
+from spelke.worlds.generate import SPLITS, SceneOptions, draw_scene
+from spelke.worlds.layout import draw_kind
 from spelke.worlds.model import compile_model
 from spelke.worlds.raycast import View
 from spelke.worlds.scene import WorldScene
@@ -35,16 +34,20 @@ def dressed_model(scene: WorldScene, options: SceneOptions) -> Any:
     Args:
         scene: as `make_scene` returned it.
         options: those it was made with.
+
+    Raises:
+        InvalidInput: it was made with others.
     """
     entropy = [SPLITS.index(options.split), scene.seed, scene.attempt]
     physics, appearance, camera, _ = map(
         np.random.default_rng, np.random.SeedSequence(entropy).spawn(4)
     )
     kind = draw_kind(physics, options.families[physics.integers(len(options.families))])
-    things = draw_layout(physics, kind, options.split)
-    away = draw_view(camera).away
-    look = draw_look(appearance, things, options.split, away, options.photos)
-    return compile_model(scene.mjcf, look.pixels)
+    _, _, look = draw_scene(physics, appearance, camera, kind, options)
+    model = compile_model(scene.mjcf, look.pixels)
+    if model.ntex != len(look.pixels):
+        raise InvalidInput(f"scene {scene.seed} was made with other options; name those")
+    return model
 
 
 def export_cycles(folder: str | Path, scenery: Scenery, view: View, size: int) -> Path:
@@ -70,6 +73,7 @@ def export_cycles(folder: str | Path, scenery: Scenery, view: View, size: int) -
     record = {
         "format": FORMAT,
         "size": size,
+        "far": scenery.far,
         "camera": {"R": camera.R.tolist(), "p": list(map(float, camera.p)), "fovy": camera.fovy},
         "shapes": _shapes(scenery, view.poses),
         "lights": {

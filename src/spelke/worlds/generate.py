@@ -119,11 +119,7 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
         scene = draw_sprites(SpriteStreams(*streams), _sprite_options(options))
         notes = (kind,) if kind != family else ()
         return dataclasses.replace(scene, family=family, seed=seed, attempt=attempt, notes=notes)
-    things = draw_layout(physics, kind, options.split)
-    view = draw_view(camera_rng)
-    look = draw_look(appearance, things, options.split, view.away, options.photos)
-    if kind == "decoys":
-        things = add_decoys(appearance, look, things, options.split)
+    things, view, look = draw_scene(physics, appearance, camera_rng, kind, options)
     model, data, mjcf = _settled(things, look, options.size)
     moving = _launched(model, data, things)
     state0 = save_state(model, data)
@@ -160,6 +156,22 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
     if options.groups:
         scene = label_groups(scene, model, data, directions=options.groups)
     return scene
+
+
+def draw_scene(
+    physics: np.random.Generator,
+    appearance: np.random.Generator,
+    camera: np.random.Generator,
+    kind: str,
+    options: SceneOptions,
+) -> tuple[list[Thing], View, Look]:
+    """What is decided before anything falls: things, the view, and what everything wears."""
+    things = draw_layout(physics, kind, options.split)
+    view = draw_view(camera)
+    look = draw_look(appearance, things, options.split, view.away, options.photos)
+    if kind == "decoys":
+        things = add_decoys(appearance, look, things, options.split)
+    return things, view, look
 
 
 def _sprite_options(options: SceneOptions) -> SpriteOptions:
