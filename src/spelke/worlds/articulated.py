@@ -68,10 +68,15 @@ def _shell(wide: float, deep: float, tall: float, thick: float, boards: int = 1)
     return [*parts, _box((thick, wide, tall), (-deep, 0, tall))]
 
 
+def _weight(parts: list[Part]) -> float:
+    """About the weight of the boxes of a link, newtons."""
+    boxes = (8 * np.prod(part.size) for part in parts if part.kind == "box")
+    return float(_GRAVITY * 600 * sum(boxes))
+
+
 def _rail(parts: list[Part], back: int, most: float) -> Joint:
     """Along x, with a fifth of the link's weight as friction: frames stay where they are."""
-    weight = _GRAVITY * 600 * sum(8 * np.prod(part.size) for part in parts if part.kind == "box")
-    grip = 0.2 * float(weight)
+    grip = 0.2 * _weight(parts)
     return Joint("slide", back, (1.0, 0.0, 0.0), limits=(0.0, most), friction=grip, damping=grip)
 
 
@@ -164,7 +169,11 @@ def cupboard(rng: np.random.Generator, s: float, doors: int = 1) -> Cluster:
         ]
         most = float(rng.uniform(1.6, 2.2))
         joint = Joint(
-            "hinge", index + 1, (0.0, 0.0, float(side)), limits=(0.0, most), friction=0.01
+            "hinge",
+            index + 1,
+            (0.0, 0.0, float(side)),
+            limits=(0.0, most),
+            friction=0.05 * half * _weight(parts),
         )
         anchor = (deep + thick, side * wide, tall)
         things.append(_link("door", parts, frame, anchor, joint, _opened(rng, most)))
@@ -189,7 +198,8 @@ def scissors(rng: np.random.Generator, s: float) -> Cluster:
         ]
 
     frame = Thing("scissors", tuple(half(-1)))
-    joint = Joint("hinge", axis=(0.0, 0.0, 1.0), limits=(0.1, 1.6), friction=0.002)
+    grip = 0.05 * blade * _weight(half(1))
+    joint = Joint("hinge", axis=(0.0, 0.0, 1.0), limits=(0.1, 1.6), friction=grip)
     upper = _link("blade", half(1), frame, (0.0, 0.0, 2.05 * thick), joint, rng.uniform(0.3, 1.3))
     return [frame, upper]
 
@@ -242,7 +252,9 @@ def arm(rng: np.random.Generator, s: float) -> Cluster:
         parts = [_box((long, bar, bar), (long, 0, 0)), Part("sphere", (1.6 * bar,), slot=1)]
         if index:
             parts.append(Part("sphere", (2.2 * bar,), (2 * long, 0, 0), slot=1))
-        joint = Joint("hinge", 1, (0.0, 0.0, 1.0), limits=(-2.0, 2.0), friction=0.004)
+        joint = Joint(
+            "hinge", 1, (0.0, 0.0, 1.0), limits=(-2.0, 2.0), friction=0.05 * long * _weight(parts)
+        )
         anchor = anchor if index == 0 else (2 * things[-1].parts[0].size[0], 0.0, 2.3 * bar)
         things.append(_link("arm", parts, things[-1], anchor, joint, rng.uniform(-1, 1)))
     return things

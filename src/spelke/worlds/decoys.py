@@ -109,11 +109,10 @@ def _print(rng: np.random.Generator, split: str) -> np.ndarray:
         top, left = rng.integers(0, _SIDE - side, 2)
         area = canvas[top : top + side, left : left + side]
         make = _ball if rng.random() < 0.4 else _crate
-        picture, mask = make(rng, split, side), _disc(side)
-        if make is _crate:
-            mask = (picture >= 0).all(-1)
-        shadow = _disc(side)[..., None] & ~mask[..., None]
-        area[:] = np.where(mask[..., None], picture, area * np.where(shadow, 0.7, 1.0))
+        picture, disc = make(rng, split, side), _disc(side)[..., None]
+        there = disc if make is _ball else picture[..., :1] >= 0
+        shaded = area * np.where(disc, np.float32(0.7), np.float32(1))
+        area[:] = np.where(there, picture, shaded)
     return np.clip(canvas, 0, 1)
 
 
