@@ -109,6 +109,7 @@ def build(bpy, record, folder, ids):
     scene.collection.objects.link(eye)
     scene.camera = eye
     scene.world = bpy.data.worlds.new("sky")
+    scene.world.color = (0, 0, 0)
     if not ids:
         light(bpy, scene, record)
     return scene
