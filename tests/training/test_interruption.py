@@ -4,19 +4,20 @@ import threading
 
 import pytest
 
-from spelke.training.interruption import Interruption
+from spelke.training.interruption import SIGNALS, Interruption
 
 
-def test_the_first_is_asked_and_the_second_interrupts(caplog):
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("kind", SIGNALS)
+def test_the_first_is_asked_and_the_second_interrupts(kind, caplog):
+    before = signal.getsignal(kind)
     with caplog.at_level(logging.WARNING), Interruption() as interruption:
         assert not interruption.asked
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(kind)
         assert interruption.asked
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(kind)
     assert "again" in caplog.text
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(kind) is before
 
 
 def test_in_a_thread_it_does_nothing():
