@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Inside this context the first signal to stop only sets `asked`; the second interrupts at once.
+    """In this context the first signal to stop only sets `asked`; the second interrupts at once.
 
     In threads other than the main one, where signals never arrive, it does nothing.
     """
