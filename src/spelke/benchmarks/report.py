@@ -1,6 +1,6 @@
 """Answers into numbers: one row for each model and family.
 
-Entry points: `rows_of`, `draw_table`.
+Entry points: `rows_of`, `draw_tables`.
 """
 
 from __future__ import annotations
@@ -114,40 +114,51 @@ def rows_of(
     return rows
 
 
-def draw_table(rows: Sequence[Row], title: str) -> Any:
-    """Lay rows out for people: models by families, AR over mIoU, best AR of the others first.
+def draw_tables(rows: Sequence[Row], title: str) -> Any:
+    """Lay rows out for people: models over all points, then models by families.
 
     Returns:
-        A `rich` table.
+        A `rich` group of two tables; the best model comes first, oracles last.
     """
+    from rich.console import Group
     from rich.table import Table
 
-    families = list(dict.fromkeys(row.family for row in rows))
-    table = Table(title=title, caption="AR / mIoU; 95 % interval of the AR over pictures")
-    table.add_column("model")
-    for family in families:
-        count = max(row.summary.num_points for row in rows if row.family == family)
-        table.add_column(f"{family}\n{count} points", justify="right")
-    table.add_column("interval\nof AR", justify="right")
-    table.add_column("s / picture", justify="right")
-    overall = [row for row in rows if row.family == ALL]
-    for total in sorted(overall, key=lambda row: (row.is_oracle, -row.summary.average_recall)):
-        cells = {row.family: row for row in rows if row.model == total.model}
-        low, high = total.summary.recall_interval
-        table.add_row(
-            f"{total.model} (told the truth)" if total.is_oracle else total.model,
-            *(_cell(cells.get(family)) for family in families),
+    totals = sorted(
+        (row for row in rows if row.family == ALL),
+        key=lambda row: (row.is_oracle, -row.summary.average_recall),
+    )
+    overall = Table(title=title, caption="95 % interval of AR over pictures")
+    overall.add_column("model", no_wrap=True)
+    for name in ("points", "AR", "interval", "mIoU", "s / picture"):
+        overall.add_column(name, justify="right")
+    for row in totals:
+        low, high = row.summary.recall_interval
+        overall.add_row(
+            f"{row.model} (told the truth)" if row.is_oracle else row.model,
+            str(row.summary.num_points),
+            f"{row.summary.average_recall:.3f}{_failed(row)}",
             f"{low:.3f}-{high:.3f}",
-            f"{total.seconds_per_image:.2f}",
+            f"{row.summary.mean_iou:.3f}",
+            f"{row.seconds_per_image:.2f}",
         )
-    return table
+    by_family = Table(title="AR by family", padding=(0, 0, 0, 1))
+    by_family.add_column("family (points)", no_wrap=True)
+    for total in totals:
+        by_family.add_column(total.model, justify="right", overflow="fold")
+    for family in dict.fromkeys(row.family for row in rows):
+        found = {row.model: row for row in rows if row.family == family}
+        count = max(row.summary.num_points for row in found.values())
+        cells = (_recall(found.get(total.model)) for total in totals)
+        by_family.add_row(f"{family} ({count})", *cells)
+    return Group(overall, by_family)
 
 
-def _cell(row: Row | None) -> str:
-    if row is None:
-        return ""
-    failed = f" ({row.num_failed} failed)" if row.num_failed else ""
-    return f"{row.summary.average_recall:.3f} / {row.summary.mean_iou:.3f}{failed}"
+def _recall(row: Row | None) -> str:
+    return "" if row is None else f"{row.summary.average_recall:.3f}"
+
+
+def _failed(row: Row) -> str:
+    return f" ({row.num_failed} failed)" if row.num_failed else ""
 
 
 def _rounded(value: float) -> float:

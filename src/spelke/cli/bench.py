@@ -224,7 +224,7 @@ def _report(
     from rich.console import Console
 
     from spelke.benchmarks.quick import write_sheets
-    from spelke.benchmarks.report import draw_table
+    from spelke.benchmarks.report import draw_tables
 
     if verb.json:
         for row in outcome.rows:
@@ -232,7 +232,7 @@ def _report(
     # A pipe is no reason to cut columns, a terminal is.
     width = None if sys.stdout.isatty() else 200
     console = Console(stderr=verb.json, width=width)
-    console.print(draw_table(outcome.rows, title))
+    console.print(draw_tables(outcome.rows, title))
     if verb.sheet:
         for path in write_sheets(outcome, items, folder):
             _say(f"wrote {path}")
