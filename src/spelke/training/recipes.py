@@ -82,8 +82,8 @@ def rgb_quantizer() -> Recipe:
 def spelke_tiny() -> Recipe:
     """The checkpoint of tests and snippets: 0.8 M parameters.
 
-    One busy CPU core with bfloat16: 14 minutes on scenes of the first five families, to an AR of 0.49
-    on held-out worlds of all.
+    One busy CPU core with bfloat16: 14 minutes on scenes of the first five families, to an AR of
+    0.49 on held-out worlds of all.
     """
     network = PrefixConfig(
         embed_dim=96, depth=5, fork_depth=3, num_heads=3, stem_dim=32, cell_dim=48
@@ -99,8 +99,8 @@ def spelke_tiny() -> Recipe:
 def spelke_small() -> Recipe:
     """The embedded default: 4.1 M parameters.
 
-    One CPU core with bfloat16 in hardware: 82 minutes on scenes of the first five families, to an AR
-    of 0.59 on held-out worlds of all.
+    One CPU core with bfloat16 in hardware: 82 minutes on scenes of the first five families, to an
+    AR of 0.59 on held-out worlds of all.
     Muon, because it notices the poke five times sooner than AdamW (240 steps on sprites: overlap of
     moving cells 0.59 against 0.04).
     """
