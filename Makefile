@@ -36,7 +36,7 @@ $(VENV)/dev.stamp: $(VENV)/torch.stamp pyproject.toml
 	@touch $(VENV)/demo.stamp $@
 
 demo: $(VENV)/demo.stamp
-	$(BIN)/spelke segment examples/photos/coffee.jpg --point 290 230 --out out/demo
+	$(BIN)/spelke segment examples/photos/coffee.jpg --point 330 180 --out out/demo
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check

@@ -14,7 +14,7 @@ import spelke
 from spelke.viz.sheet import draw_sheet
 
 PHOTO = Path(__file__).parent / "photos" / "coffee.jpg"
-CUP = (290, 230)
+CUP = (330, 180)
 
 
 def main(model_name: str = "spelke-small", out: str = "out/coffee.sheet.png") -> None:
