@@ -74,3 +74,17 @@ def test_mattes_are_filled_outlines(split):
 
 def test_the_splits_share_no_matte():
     assert not set(MATTES["train"]) & set(MATTES["test"])
+
+
+def test_photographs_of_cut_outs_come_from_where_they_are_told_and_are_noted():
+    options = SceneOptions(families=("sprites",), pokes=1, size=64)
+    notes = [make_scene(seed, options).notes for seed in range(6)]
+    assert any(note.startswith("photo ") for scene in notes for note in scene)
+    assert not any("wallpaper" in note for scene in notes for note in scene)
+
+
+def test_some_scenes_are_crowds_of_small_layers():
+    options = SceneOptions(families=("sprites",), pokes=1, size=64)
+    layers = [len(make_scene(seed, options).body_pos) - 1 for seed in range(30)]
+    assert max(layers) > 8
+    assert min(layers) < 8

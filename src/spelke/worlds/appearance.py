@@ -65,9 +65,7 @@ def draw_look(
     _things(dresser, look, things)
     _surroundings(dresser, look, np.array(away))
     _lights(rng, look)
-    look.notes += tuple(f"photo {name}" for name in dresser.photos.used)
-    if "wallpapers" in photos:
-        look.notes += (f"photos {dresser.photos.digest}",)
+    look.notes += dresser.photos.notes
     return look
 
 

@@ -117,8 +117,9 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
     kind = draw_kind(physics, family)
     if kind == SPRITES:
         scene = draw_sprites(SpriteStreams(*streams), _sprite_options(options))
-        notes = (kind,) if kind != family else ()
-        return dataclasses.replace(scene, family=family, seed=seed, attempt=attempt, notes=notes)
+        if kind != family:
+            scene = dataclasses.replace(scene, notes=(*scene.notes, kind))
+        return dataclasses.replace(scene, family=family, seed=seed, attempt=attempt)
     things, view, look = draw_scene(physics, appearance, camera_rng, kind, options)
     model, data, mjcf = _settled(things, look, options.size)
     moving = _launched(model, data, things)
@@ -182,6 +183,7 @@ def _sprite_options(options: SceneOptions) -> SpriteOptions:
         after_frames=options.after_frames,
         groups=options.groups > 0,
         camera_moves=options.camera_moves,
+        photos=options.photos,
     )
 
 

@@ -54,6 +54,8 @@ class Photos:
     """The photographs of one split, and which of them were used.
 
     Attributes:
+        split: "train" or "test".
+        sources: where they may come from.
         used: names of the photographs that were cropped, in the order of their first use.
     """
 
@@ -72,14 +74,18 @@ class Photos:
             raise InvalidInput(
                 f"unknown photographs {unknown or 'none given'}; choose from {', '.join(SOURCES)}"
             )
+        self.split, self.sources = split, tuple(sources)
         self._paths = list_photos(split, tuple(sorted(set(sources))))
         self.used: list[str] = []
 
     @property
-    def digest(self) -> str:
-        """How many photographs there are, and a fingerprint of their names."""
+    def notes(self) -> tuple[str, ...]:
+        """Which photographs were used; with wallpapers also how many there are, fingerprinted."""
+        used = tuple(f"photo {name}" for name in self.used)
+        if "wallpapers" not in self.sources:
+            return used
         names = hashlib.sha256("\n".join(sorted(self._paths)).encode()).hexdigest()
-        return f"{len(self._paths)}:{names[:8]}"
+        return (*used, f"photos {len(self._paths)}:{names[:8]}")
 
     def crop(self, rng: np.random.Generator, side: int) -> np.ndarray:
         """A random crop of a random photograph, turned, mirrored and with its hue shifted.

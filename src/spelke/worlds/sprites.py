@@ -16,6 +16,7 @@ from spelke.worlds.cards import MATTE_SIDE, MATTES, Card, draw_cards
 from spelke.worlds.finger import KINDS
 from spelke.worlds.flow import move_pixels, pixel_grid, visibility
 from spelke.worlds.groups import group_masks
+from spelke.worlds.photos import Photos
 from spelke.worlds.poking import Rejected, camera_motion, flow_at_pixels, inner_pixels, no_pokes
 from spelke.worlds.render import Camera
 from spelke.worlds.scene import Pokes, WorldScene
@@ -27,6 +28,8 @@ _FAR = 3.0
 """Depth of the background, metres."""
 _RIDES = 0.3
 """Share of layers that ride on an earlier one."""
+_CROWDS = 0.35
+"""Share of scenes with many small layers instead of a few large ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class SpriteOptions:
     after_frames: bool
     groups: bool
     camera_moves: float
+    photos: tuple[str, ...]
 
 
 def draw_sprites(streams: SpriteStreams, options: SpriteOptions) -> WorldScene:
@@ -57,7 +61,8 @@ def draw_sprites(streams: SpriteStreams, options: SpriteOptions) -> WorldScene:
     Raises:
         Rejected: too little is in view.
     """
-    cards, poses, rides = _arrange(streams, options.split)
+    photos = Photos(options.split, options.photos)
+    cards, poses, rides = _arrange(streams, photos)
     camera = Camera(np.eye(3), np.zeros(3), _FOVY)
     rgb, ids, depth = draw_cards(cards, poses, camera, options.size)
     shown = np.bincount(ids.ravel(), minlength=len(cards))[1:]
@@ -71,7 +76,7 @@ def draw_sprites(streams: SpriteStreams, options: SpriteOptions) -> WorldScene:
     pokes = _poke(streams.poke, scene, rides, cameras)
     if options.after_frames:
         pokes = _after_frames(cards, scene, pokes, cameras)
-    scene = dataclasses.replace(scene, pokes=pokes, camera_moves=moves)
+    scene = dataclasses.replace(scene, pokes=pokes, camera_moves=moves, notes=photos.notes)
     if not options.groups:
         return scene
     carry = rides.astype(np.float32)
@@ -79,11 +84,14 @@ def draw_sprites(streams: SpriteStreams, options: SpriteOptions) -> WorldScene:
     return dataclasses.replace(scene, carry=carry, group_masks=masks, ignore_masks=unsure)
 
 
-def _arrange(streams: SpriteStreams, split: str) -> tuple[list[Card], np.ndarray, np.ndarray]:
+def _arrange(streams: SpriteStreams, photos: Photos) -> tuple[list[Card], np.ndarray, np.ndarray]:
     """Cards, poses (N, 7) and who takes whom along, (N, N) bool, with itself."""
-    rng, count = streams.physics, int(streams.physics.integers(2, 9))
+    rng, split = streams.physics, photos.split
+    crowd = rng.random() < _CROWDS
+    count = int(rng.integers(8, 21) if crowd else rng.integers(2, 9))
+    typical = 0.16 if crowd else 0.34
     view = _FAR * np.tan(np.deg2rad(_FOVY) / 2)
-    _, texture = draw_texture(streams.appearance, split, 256, plain=0.2, photo=0.4)
+    _, texture = draw_texture(streams.appearance, split, 256, 0.2, 0.4, photos)
     cards = [Card(1.1 * view, np.ones((256, 256), np.float32), texture.astype(np.float32))]
     poses = [np.array([0, 0, -_FAR, 1, 0, 0, 0.0])]
     rides = np.zeros((count + 1, count + 1), bool)
@@ -91,7 +99,7 @@ def _arrange(streams: SpriteStreams, split: str) -> tuple[list[Card], np.ndarray
     names = sorted(MATTES[split])
     for index, depth in enumerate(depths.tolist(), start=1):
         z = depth
-        half = float(np.clip(np.exp(rng.normal(np.log(0.34), 0.45)), 0.1, 0.7)) * z / _FAR
+        half = float(np.clip(np.exp(rng.normal(np.log(typical), 0.45)), 0.06, 0.7)) * z / _FAR
         spot = rng.uniform(-0.8, 0.8, 2) * view * z / _FAR
         rides[index, index] = True
         if index > 1 and rng.random() < _RIDES:
@@ -101,7 +109,7 @@ def _arrange(streams: SpriteStreams, split: str) -> tuple[list[Card], np.ndarray
             rides[rides[:, carrier], index] = True
             z = float(-poses[carrier][2]) - 0.002 * index  # lies on it
         matte = MATTES[split][names[rng.integers(len(names))]](rng)
-        _, texture = draw_texture(streams.appearance, split, MATTE_SIDE, plain=0.3, photo=0.3)
+        _, texture = draw_texture(streams.appearance, split, MATTE_SIDE, 0.3, 0.3, photos)
         cards.append(Card(half, matte, texture.astype(np.float32)))
         turn = quat_about((0, 0, 1), rng.uniform(0, 2 * np.pi))
         poses.append(np.array([*spot, -z, *turn]))
