@@ -58,6 +58,25 @@ def test_a_prefix_in_bfloat16_is_as_exact_as_the_fused_kernel(autocast):
     assert (half.float() - exact).abs().max() < 0.01
 
 
+@pytest.mark.parametrize("kind", ["none", "mask", "bias", "causal"])
+def test_going_back_is_the_same_as_through_the_fused_kernel(kind):
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 3, n, 8, requires_grad=True) for n in (5, 9, 9))
+    hidden = torch.rand(2, 1, 5, 9) < 0.4
+    hidden[..., 0] = False
+    mask = {"mask": ~hidden, "bias": torch.randn(5, 9).masked_fill(hidden, -torch.inf)}.get(kind)
+    out = attend(query, key, value, mask=mask, causal=kind == "causal")
+    fused_mask = causal_mask(5, 9, torch.device("cpu")) if kind == "causal" else mask
+    fused = torch.nn.functional.scaled_dot_product_attention(query, key, value, fused_mask)
+    torch.testing.assert_close(out, fused)
+    for got, expected in zip(
+        torch.autograd.grad(out.square().sum(), (query, key, value)),
+        torch.autograd.grad(fused.square().sum(), (query, key, value)),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
+
+
 def test_mask_and_causal_together_are_refused():
     query, key, value = _qkv(1, 3, 3)
     with pytest.raises(InvalidInput, match="both `mask` and `causal=True`"):
