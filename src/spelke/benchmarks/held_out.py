@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -25,6 +25,9 @@ from spelke.benchmarks.test_set import TestItem, read_test_set, write_test_set
 from spelke.errors import BadFile, MissingExtra, SpelkeError, Unavailable
 from spelke.runtime.seed import numpy_generator
 from spelke.worlds.layout import FAMILIES
+
+if TYPE_CHECKING:
+    from spelke.worlds.generate import SceneOptions
 
 FIRST_SEED = {"test": 7_000_000, "train": 8_000_000}
 """Far from the seeds of training and of its periodic evaluation, so that neither saw a scene."""
@@ -127,10 +130,21 @@ def make_test_set(
 
 def make_item(settings: HeldOutSettings, family: str, number: int) -> TestItem:
     """Simulate and render one scene and choose its points."""
-    from spelke.worlds.generate import SceneOptions, make_scene
+    from spelke.worlds.generate import make_scene
+
+    seed, options = seed_and_options(settings, family, number)
+    scene = make_scene(seed, options)
+    return item_of(scene, item_key(family, number), settings, numpy_generator(seed, "points"))
+
+
+def seed_and_options(
+    settings: HeldOutSettings, family: str, number: int
+) -> tuple[int, SceneOptions]:
+    """What `make_scene` needs to make one scene of a set."""
+    from spelke.worlds.generate import SceneOptions
 
     seed = FIRST_SEED[settings.split] + SEEDS_PER_FAMILY * FAMILIES.index(family) + number
-    options = SceneOptions(
+    return seed, SceneOptions(
         families=(family,),
         split=settings.split,
         size=settings.size,
@@ -138,8 +152,6 @@ def make_item(settings: HeldOutSettings, family: str, number: int) -> TestItem:
         after_frames=False,
         groups=settings.directions,
     )
-    scene = make_scene(seed, options)
-    return item_of(scene, item_key(family, number), settings, numpy_generator(seed, "points"))
 
 
 def item_of(

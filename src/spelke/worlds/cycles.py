@@ -7,6 +7,7 @@ A folder holds `scene.json` (shapes where they stand, lights, camera), `mesh_N.j
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,21 @@ FORMAT = 1
 """Version of `scene.json`; the reader refuses others."""
 
 
-def dressed_model(scene: WorldScene, options: SceneOptions) -> Any:
+Textures = dict[str, np.ndarray]
+"""Name -> (side, side, 3) uint8; see `appearance.Look.pixels`."""
+
+
+def dressed_model(
+    scene: WorldScene,
+    options: SceneOptions,
+    change: Callable[[Textures], Textures] | None = None,
+) -> Any:
     """The compiled `mujoco.MjModel` of a scene with its textures, which the record leaves out.
 
     Args:
         scene: as `make_scene` returned it.
         options: those it was made with.
+        change: gives other pixels for the same textures, to see the scene in another dress.
 
     Raises:
         InvalidInput: it was made with others.
@@ -44,7 +54,7 @@ def dressed_model(scene: WorldScene, options: SceneOptions) -> Any:
     )
     kind = draw_kind(physics, options.families[physics.integers(len(options.families))])
     _, _, look = draw_scene(physics, appearance, camera, kind, options)
-    model = compile_model(scene.mjcf, look.pixels)
+    model = compile_model(scene.mjcf, change(look.pixels) if change else look.pixels)
     if model.ntex != len(look.pixels):
         raise InvalidInput(f"scene {scene.seed} was made with other options; name those")
     return model
