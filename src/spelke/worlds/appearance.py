@@ -126,7 +126,7 @@ def _material(
     return name
 
 
-def _mirrored(texture: np.ndarray) -> np.ndarray:
+def mirrored(texture: np.ndarray) -> np.ndarray:
     """A tile that repeats without seams, from one that does not."""
     half = texture[::2, ::2]
     row = np.concatenate([half, half[:, ::-1]], 1)
@@ -138,7 +138,7 @@ def _floor(dresser: _Dresser, look: Look) -> None:
     kind, pixels = dresser.texture(_FLOOR_SIDE, plain=0.35, photo=0.17)
     span = float(np.exp(rng.uniform(np.log(0.3), np.log(1.6))))
     if kind in ("photo", "gradient", "polygons", "text", "rings", "scratches"):
-        pixels = _mirrored(pixels)
+        pixels = mirrored(pixels)
     if rng.random() < 0.15:
         fine = cv2.resize(np.ascontiguousarray(pixels), (2 * _FLOOR_SIDE, 2 * _FLOOR_SIDE))
         pixels = dresser.decoys(fine, int(rng.integers(3, 12)))
@@ -203,7 +203,7 @@ def _surroundings(dresser: _Dresser, look: Look, away: np.ndarray) -> None:
             f'euler="0 0 {yaw:.4g}" material="floor"/>'
         )
         _, pixels = dresser.texture(128, plain=0.5, photo=0.12)
-        _texture(look, "ground", "2d", _mirrored(pixels))
+        _texture(look, "ground", "2d", mirrored(pixels))
         _material(rng, look, "ground", "ground", repeat=rng.uniform(0.5, 2))
         deep = rng.uniform(0.3, 0.9)
         pieces.append(
@@ -221,7 +221,7 @@ def _walls(dresser: _Dresser, look: Look, away: np.ndarray) -> list[str]:
     """One or two back walls, seen from inside, perhaps with pictures; they touch nothing."""
     rng = dresser.rng
     _, pixels = dresser.texture(128, plain=0.5, photo=0.2)
-    pixels = _mirrored(pixels)
+    pixels = mirrored(pixels)
     if rng.random() < 0.15:
         pixels = dresser.label(pixels)
         look.notes += ("pictures",)
