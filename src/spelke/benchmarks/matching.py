@@ -1,5 +1,7 @@
 """Which prediction answers which true segment: overlaps and the best assignment.
 
+Pixels are counted on booleans, a pair of masks at a time and only where their boxes meet: most
+pairs of a crowded picture do not, and nothing is converted to numbers.
 Entry points: `iou_matrix`, `match`.
 """
 
@@ -10,9 +12,6 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from spelke.errors import InvalidInput
-
-EXACT_IN_FLOAT32 = 2**24
-"""Pixel counts up to here are exact in float32 sums."""
 
 
 def iou_matrix(
@@ -35,24 +34,24 @@ def iou_matrix(
 
     Source: Venkatesh et al. 2025, SpelkeBench; the `ignore` maps are ours.
     """
-    true = _as_rows(truths, "truths")
-    predicted = _as_rows(predictions, "predictions")
+    true = as_masks(truths, "truths")
+    predicted = as_masks(predictions, "predictions")
     if truths.shape[1:] != predictions.shape[1:]:
         raise InvalidInput(
             f"truths of size {truths.shape[1:]} (height, width) and predictions of size "
             f"{predictions.shape[1:]} cannot be compared: resize the predictions"
         )
-    counted = np.ones_like(true)
+    predicted_area = _areas(predicted)[None]
     if ignore is not None:
         if ignore.shape != truths.shape:
             raise InvalidInput(
                 f"ignore must have the shape of the truths {truths.shape}, got {ignore.shape}"
             )
-        counted = 1 - _as_rows(ignore, "ignore")
-        true = true * counted
-    intersection = (true @ predicted.T).astype(np.float64)
-    predicted_area = (counted @ predicted.T).astype(np.float64)
-    union = true.sum(1, dtype=np.float64)[:, None] + predicted_area - intersection
+        ignored = as_masks(ignore, "ignore")
+        true = true & ~ignored
+        predicted_area = predicted_area - _intersections(ignored, predicted)
+    intersection = _intersections(true, predicted)
+    union = _areas(true)[:, None] + predicted_area - intersection
     return np.where(union > 0, intersection / np.maximum(union, 1), 1.0)
 
 
@@ -68,14 +67,51 @@ def match(
     return linear_sum_assignment(overlaps, maximize=True)
 
 
-def _as_rows(masks: np.ndarray, name: str) -> np.ndarray:
+def as_masks(masks: np.ndarray, name: str) -> np.ndarray:
+    """Return (count, height, width) masks as bool.
+
+    Raises:
+        InvalidInput: another number of axes, or values (NaN as well) other than 0 and 1.
+    """
     if masks.ndim != 3:
         raise InvalidInput(f"{name} must be a (count, height, width) array, got {masks.shape}")
-    if masks.dtype != np.bool_ and not np.isin(masks, (0, 1)).all():
+    if masks.dtype == np.bool_:
+        return masks
+    truthy = masks.astype(bool)
+    if not (truthy == masks).all():
         raise InvalidInput(
-            f"{name} must be bool or hold only 0 and 1, got {masks.dtype} up to {masks.max()}: "
-            "compare with a threshold first"
+            f"{name} must be bool or hold only 0 and 1, got {masks.dtype} from {masks.min()} to "
+            f"{masks.max()}: compare with a threshold first"
         )
-    pixels = masks.shape[1] * masks.shape[2]
-    exact = np.float32 if pixels <= EXACT_IN_FLOAT32 else np.float64
-    return masks.reshape(len(masks), pixels).astype(exact)
+    return truthy
+
+
+def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Rows and columns that hold all of a (height, width) mask: `(top, bottom, left, right)`.
+
+    Ends are exclusive; an empty mask has a box of no pixels.
+    """
+    rows = np.flatnonzero(mask.any(1))
+    if not rows.size:
+        return 0, 0, 0, 0
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(0))
+    return top, bottom, int(columns[0]), int(columns[-1]) + 1
+
+
+def _areas(masks: np.ndarray) -> np.ndarray:
+    return np.array([np.count_nonzero(mask) for mask in masks], np.int64)
+
+
+def _intersections(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Number of common pixels of every mask of `some` with every mask of `others`."""
+    boxes, other_boxes = [box_of(mask) for mask in some], [box_of(mask) for mask in others]
+    counts = np.zeros((len(some), len(others)), np.int64)
+    for row, (mask, box) in enumerate(zip(some, boxes, strict=True)):
+        for column, (other, other_box) in enumerate(zip(others, other_boxes, strict=True)):
+            top, bottom = max(box[0], other_box[0]), min(box[1], other_box[1])
+            left, right = max(box[2], other_box[2]), min(box[3], other_box[3])
+            if top < bottom and left < right:
+                part = (slice(top, bottom), slice(left, right))
+                counts[row, column] = np.count_nonzero(mask[part] & other[part])
+    return counts
