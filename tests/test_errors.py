@@ -11,6 +11,7 @@ BUILTINS = {
     errors.UnknownName: LookupError,
     errors.MissingExtra: ImportError,
     errors.BadCheckpoint: RuntimeError,
+    errors.BadModel: RuntimeError,
     errors.Unavailable: RuntimeError,
     errors.Diverged: ArithmeticError,
 }

@@ -32,6 +32,10 @@ class BadCheckpoint(SpelkeError, RuntimeError):
     """Weights that do not fit the architecture, or are corrupt."""
 
 
+class BadModel(SpelkeError, RuntimeError):
+    """A model to measure that cannot be made, or that answers with what is no mask."""
+
+
 class Unavailable(SpelkeError, RuntimeError):
     """Something this machine lacks: a device, a graphics library, memory, disk space."""
 

@@ -1,0 +1,1 @@
+"""Models to compare with, one file for each kind; `table.py` lists them."""

@@ -1,0 +1,32 @@
+"""Models that are told the truth: how well could one do who knows the objects?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spelke.benchmarks.segmenter import SegmentationModel
+from spelke.benchmarks.test_set import TestItem
+from spelke.errors import InvalidInput
+
+
+class Oracle(SegmentationModel):
+    """Base of those that answer from the truth of the set, never from a picture."""
+
+    is_oracle = True
+    identity = "1"
+
+    def run_inference(self, image: np.ndarray, point: tuple[int, int]) -> np.ndarray:
+        """Refuse: a picture alone holds no truth."""
+        raise InvalidInput(f"{self.name} answers from a set's truth; give it items of a set")
+
+
+class InstanceOracle(Oracle):
+    """The true outline of the object at the point, and so less than what moves along."""
+
+    name = "instance-oracle"
+
+    def segment_items(self, items: Sequence[TestItem]) -> list[np.ndarray]:
+        """Return the instances."""
+        return [item.instances for item in items]
