@@ -55,7 +55,7 @@ def test_changed_contents_are_found(tmp_path):
 
 
 def test_a_missing_foreign_or_truncated_file_is_named(tmp_path):
-    with pytest.raises(MissingData, match=r"no test set at .*none.h5"):
+    with pytest.raises(MissingData, match=r"no SpelkeBench file at .*none.h5"):
         read_test_set(tmp_path / "none.h5")
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["something"] = 1
