@@ -55,6 +55,18 @@ def realdata():
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def graphics():
+    """Worlds can be rendered; tests that need it are skipped, with the reason, elsewhere."""
+    from spelke.errors import MissingExtra, Unavailable
+    from spelke.worlds.gl import gl_context
+
+    try:
+        gl_context()
+    except (MissingExtra, Unavailable) as error:
+        pytest.skip(f"worlds cannot be rendered here: {error}")
+
+
 @pytest.fixture
 def unchecked_shapes():
     """Call functions as users do, without the shape checks that the test run switches on.

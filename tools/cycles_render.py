@@ -3,9 +3,9 @@
     blender -b -P tools/cycles_render.py -- FOLDER [--samples 24] [--ids]
     PYTHON_WITH_BPY tools/cycles_render.py FOLDER ...
 
-Each folder was written by `spelke.worlds.cycles.export_cycles`; the picture is saved there as
+Each folder was written by `spelke bench renderers --cycles`; the picture is saved there as
 `cycles.png`, and with `--ids` the number of each pixel's geom plus one as `cycles_ids.png` (red +
-256 green). Blender is under the GPL: this script is a program of its own and the library never
+256 green). Pictures that are there are kept: delete them to draw them again. Blender is under the GPL: this script is a program of its own and the library never
 imports it.
 """
 
@@ -34,7 +34,9 @@ def parse(argv):
         parser.error("--samples must be at least 1")
     for folder in asked.folders:
         if not (folder / "scene.json").is_file():
-            parser.error(f"{folder} holds no scene.json; write it with export_cycles")
+            parser.error(
+                f"{folder} holds no scene.json; write it with `spelke bench renderers --cycles`"
+            )
     return asked
 
 
@@ -221,9 +223,10 @@ def main():
 
     for folder, record in zip(asked.folders, records, strict=True):
         for ids in (False, True) if asked.ids else (False,):
-            scene = build(bpy, record, folder, ids)
             path = folder / ("cycles_ids.png" if ids else "cycles.png")
-            render(bpy, scene, record["size"], asked.samples, path, ids)
+            if not path.is_file():
+                scene = build(bpy, record, folder, ids)
+                render(bpy, scene, record["size"], asked.samples, path, ids)
 
 
 if __name__ == "__main__":

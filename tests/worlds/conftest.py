@@ -2,17 +2,7 @@
 
 import pytest
 
-from spelke.errors import MissingExtra, Unavailable
 from spelke.worlds.generate import SceneOptions, make_scene
-from spelke.worlds.gl import gl_context
-
-
-@pytest.fixture(scope="session")
-def graphics():
-    try:
-        gl_context()
-    except (MissingExtra, Unavailable) as error:
-        pytest.skip(f"worlds cannot be rendered here: {error}")
 
 
 @pytest.fixture(scope="session")

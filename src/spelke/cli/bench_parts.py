@@ -1,0 +1,97 @@
+"""What the subcommands of `spelke bench` share: who is asked, progress, and messages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spelke.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from spelke.benchmarks.quick import Outcome
+    from spelke.benchmarks.test_set import TestItem
+
+
+def find_contestants(
+    models: Sequence[str], baselines: bool, oracle: bool, device: str | None
+) -> list[Any]:
+    """The contestants that were asked for, each once.
+
+    Raises:
+        InvalidInput: none is named, or the oracle where there is none.
+    """
+    from spelke.benchmarks.contestants import ORACLE, contestant
+    from spelke.benchmarks.quick import BASELINES
+
+    names = [*models, *(BASELINES if baselines else ())]
+    if not oracle and ORACLE in models:
+        raise InvalidInput(
+            f"{ORACLE} needs worlds whose truth is more than an outline: use `bench quick`"
+        )
+    unique = dict.fromkeys(name for name in names if oracle or name != ORACLE)
+    if not unique:
+        raise InvalidInput("no model is named; give --models, or leave --alone out")
+    return [contestant(name, device) for name in unique]
+
+
+def ask(contestants: Sequence[Any], items: list[TestItem], folder: Path) -> Outcome:
+    """Ask and score, with a progress bar."""
+    from spelke.benchmarks.quick import run_models
+
+    with progress() as track:
+        return run_models(contestants, items, folder, track, say)
+
+
+@contextmanager
+def progress() -> Iterator[Any]:
+    """A progress bar on standard error for each list that is tracked."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+
+        def track(things: Sequence[Any], title: str) -> Iterable[Any]:
+            yield from bar.track(things, description=title)
+
+        yield track
+
+
+@contextmanager
+def rendering() -> Iterator[Any]:
+    """A progress bar on standard error for the points of each family."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def track(family: str, found: int, wanted: int) -> None:
+            if family not in tasks:
+                tasks[family] = bar.add_task(f"worlds: {family}", total=wanted)
+            bar.update(tasks[family], completed=found)
+
+        yield track
+
+
+def say(message: str) -> None:
+    """Tell a person something on standard error."""
+    print(message, file=sys.stderr)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def table_console(is_beside_json: bool) -> Any:
+    """Where tables go: standard output, or standard error where JSON goes to the former."""
+    from rich.console import Console
+
+    # A pipe is no reason to cut columns, a terminal is.
+    return Console(stderr=is_beside_json, width=None if sys.stdout.isatty() else 200)
