@@ -35,6 +35,7 @@ class Answer:
         masks: (point, height, width) bool; None if the model failed.
         seconds: wall time of this picture; its share where several were asked together.
         error: what went wrong, or "".
+        traceback: where that was, or ""; it is not kept by `to_json`.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Answer:
     masks: np.ndarray | None
     seconds: float
     error: str = ""
+    traceback: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; see `from_json`."""
