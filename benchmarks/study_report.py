@@ -1,0 +1,140 @@
+"""Results of the training study as Markdown tables, and its logs, thinned.
+
+Entry points: `tables`, `write_thin_logs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.study_rows import BASE, FIRST_FIVE, PARTS
+
+from spelke.benchmarks.report import ALL
+from spelke.benchmarks.segment_metrics import bootstrap_interval
+from spelke.runtime.files import write_text
+from spelke.training.log import LOG
+
+Result = Mapping[str, Any]
+EVERY = 5
+"""One line of a log in so many is kept, and the last."""
+
+
+def total_of(result: Result) -> Mapping[str, Any]:
+    """The scores over all families."""
+    return next(row for row in result["recall"]["rows"] if row["family"] == ALL)
+
+
+def paired_difference(
+    result: Result, base: Result, seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """How much more AR than the base, and the 95 % interval over pictures that both answered."""
+    ours, theirs = result["recall"]["pictures"], base["recall"]["pictures"]
+    both = sorted(set(ours) & set(theirs))
+    values = np.array([ours[key][0] - theirs[key][0] for key in both])
+    return float(values.mean()), bootstrap_interval(values, np.random.default_rng(seed))
+
+
+def tables(results: Mapping[str, Result]) -> str:
+    """One table for each part of the study that has results."""
+    blocks = []
+    for part, title in PARTS.items():
+        some = [result for result in results.values() if result["row"]["part"] == part]
+        if not some:
+            continue
+        if part != "scaling" and BASE in results and part != "quantizers":
+            some = [results[BASE], *some]
+        blocks.append(f"### {title}\n")
+        blocks.append(_codecs(some) if part == "quantizers" else _worlds(some, results.get(BASE)))
+        if part == "families":
+            blocks.append(_by_family(some))
+    return "\n".join(blocks)
+
+
+def _worlds(some: Sequence[Result], base: Result | None) -> str:
+    head = (
+        "row", "what", "steps", "M parameters", "PFLOP", "minutes", "loss", "follow", "leak", "iou",
+        "AR (95 %)", "mIoU", "AR − base (95 %)",
+    )  # fmt: skip
+    rows = []
+    for result in some:
+        row, held, total = result["row"], result["held_out"], total_of(result)
+        minutes = result["processor_seconds"] / 60
+        apart = ""
+        if base is not None and row["name"] != BASE:
+            mean, (low, high) = paired_difference(result, base)
+            apart = f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+        rows.append((
+            f"`{row['name']}`", row["words"], f"{row['steps']:,}",
+            f"{result['parameters'] / 1e6:.2f}", f"{result['flops'] / 1e15:.2f}",
+            f"{minutes:.1f}" if minutes else "", f"{held['loss']:.3f}",
+            f"{held.get('follow', np.nan):.2f}", f"{held.get('leak', np.nan):.2f}",
+            f"{held.get('iou', np.nan):.2f}",
+            f"{total['AR']:.3f} ({total['AR_low']:.3f}–{total['AR_high']:.3f})",
+            f"{total['mIoU']:.3f}", apart,
+        ))  # fmt: skip
+    total = total_of(some[0])
+    return f"n = {total['n']} points on {total['images']} pictures.\n\n{_markdown(head, rows)}"
+
+
+def _codecs(some: Sequence[Result]) -> str:
+    head = (
+        "row", "what", "steps", "minutes", "codes used", "PSNR, dB",
+        "error of the decoder, px: all / moving", "of the code's mean: all / moving", "motion, px",
+    )  # fmt: skip
+    rows = []
+    for result in some:
+        row, codec = result["row"], result["codec"]
+        minutes = result["processor_seconds"] / 60
+        errors = [
+            f"{codec[f'{name}_epe']:.2f} / {codec[f'{name}_epe_moving']:.2f}"
+            if f"{name}_epe" in codec
+            else ""
+            for name in ("decoder", "mean_of_code")
+        ]
+        rows.append((
+            f"`{row['name']}`", row["words"], f"{row['steps']:,}",
+            f"{minutes:.1f}" if minutes else "", f"{codec['codes_used']:.0f}",
+            f"{codec['psnr']:.1f}" if "psnr" in codec else "", *errors,
+            f"{codec['motion_px']:.1f}" if "motion_px" in codec else "",
+        ))  # fmt: skip
+    return _markdown(head, rows)
+
+
+def _by_family(some: Sequence[Result]) -> str:
+    """AR on the families that the row of few families saw, and on the others."""
+    groups = {"the first five families": True, "the other families": False}
+    head = ("AR on", *(f"`{result['row']['name']}`" for result in some), "pictures")
+    rows = []
+    for title, is_first in groups.items():
+        cells, count = [], 0
+        for result in some:
+            values = [
+                numbers[0]
+                for key, numbers in result["recall"]["pictures"].items()
+                if (key.rpartition("-")[0] in FIRST_FIVE) == is_first
+            ]
+            low, high = bootstrap_interval(np.array(values), np.random.default_rng(0))
+            cells.append(f"{np.mean(values):.3f} ({low:.3f}–{high:.3f})")
+            count = len(values)
+        rows.append((title, *cells, str(count)))
+    return _markdown(head, rows)
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_thin_logs(runs: Path, folder: Path) -> list[Path]:
+    """Copy the log of every run to `folder/ROW.jsonl`, one line in `EVERY` and the last."""
+    written = []
+    for path in sorted(runs.glob(f"*/{LOG}")):
+        lines = path.read_text().splitlines()
+        kept = [line for n, line in enumerate(lines, 1) if n % EVERY == 0 or n == len(lines)]
+        target = folder / f"{path.parent.name}.jsonl"
+        write_text(target, "".join(f"{line}\n" for line in kept))
+        written.append(target)
+    return written
