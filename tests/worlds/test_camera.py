@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spelke.worlds.camera import View, draw_view, frame, look_at
+from spelke.worlds.camera import View, _step_back, draw_view, frame, look_at
 from spelke.worlds.gl import load_mujoco
 from spelke.worlds.render import Renderer
 
@@ -29,6 +29,18 @@ def test_the_target_is_in_the_middle_whatever_the_roll(seed):
     camera = look_at(draw_view(rng), target, 0.7)
     np.testing.assert_allclose(camera.R.T @ camera.R, np.eye(3), atol=1e-9)
     np.testing.assert_allclose(camera.R.T @ (target - camera.p), (0, 0, -0.7), atol=1e-9)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6))
+def test_what_must_be_in_view_is(seed):
+    rng = np.random.default_rng(seed)
+    view, points = draw_view(rng), rng.normal(0, 0.2, (12, 3)) + rng.normal(0, 0.2, 3)
+    camera = _step_back(view, np.zeros(3), float(rng.uniform(0.2, 2)), points)
+    x, y, z = ((points - camera.p) @ camera.R).T
+    reach = np.abs([x, y]).max(0) / -z / np.tan(np.deg2rad(view.fovy) / 2)
+    assert (z < 0).all()
+    assert reach.max() < 1
 
 
 @pytest.fixture(scope="module")

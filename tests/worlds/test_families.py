@@ -198,3 +198,14 @@ def test_decoys_are_no_bodies_and_weigh_nothing(graphics):
     bare = [g for g in np.flatnonzero(model.geom_bodyid == printed) if g not in flat]
     volume = 8 * model.geom_size[bare].prod()
     assert 199 < model.body_mass[printed] / volume < 1501
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_most_stands_are_seen_to_their_top(graphics, split):
+    seen = []
+    for seed in range(5):
+        scene = small("hanging", seed, split=split, pokes=1)
+        model, _ = revive(scene)
+        bar = int(np.flatnonzero(model.geom_bodyid == 1)[0])  # the first part of the first thing
+        seen.append(bool((scene.parts == bar).any()))
+    assert sum(seen) >= 4

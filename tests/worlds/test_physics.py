@@ -8,10 +8,12 @@ from spelke.worlds.gl import load_mujoco
 from spelke.worlds.model import CONTACT_FREQUENCY, STATIC_ZETA, TIMESTEP, direct_solref
 from spelke.worlds.physics import (
     carried_mass,
+    restore_state,
     roll,
     save_state,
     settle,
     support,
+    went_wrong,
 )
 
 pytest.importorskip("mujoco")
@@ -54,6 +56,29 @@ def test_restitution_follows_the_damping_ratio(zeta, slack):
     assert data.qvel[2] < 1.0
 
 
+def bounce(zeta, frequency, timestep):
+    """Speed of a ball after it met the floor at 1 m/s."""
+    model, data = build(body("ball", 'type="sphere" size="0.05"', "0 0 0.0501"), 0.0)
+    model.opt.timestep = timestep
+    model.geom_solref[:] = direct_solref(zeta, frequency)
+    data.qvel[2] = -1.0
+    load_mujoco().mj_step(model, data, nstep=round(0.6 / timestep))
+    return data.qvel[2]
+
+
+@pytest.mark.parametrize(
+    ("zeta", "measured"), [(0.02, 0.94), (0.05, 0.86), (0.1, 0.74), (0.2, 0.56), (0.4, 0.35)]
+)
+def test_bounces_are_those_of_the_study(zeta, measured):
+    """Its table of restitution, of steps much shorter than the contact; ours is not that short."""
+    assert bounce(zeta, 100.0, 0.0005) == pytest.approx(measured, abs=0.02)
+    assert measured - 0.01 < bounce(zeta, CONTACT_FREQUENCY, TIMESTEP) < measured + 0.07
+
+
+def test_a_contact_too_fast_for_the_step_makes_energy():
+    assert bounce(0.1, 400.0, 0.004) > 1.5
+
+
 def test_the_contact_is_slow_enough_for_the_step():
     assert CONTACT_FREQUENCY * TIMESTEP <= 0.4
 
@@ -83,6 +108,9 @@ def test_two_balls_keep_their_momentum():
         load_mujoco().mj_step(model, data)
     momentum = data.qvel[0:3] + 0.3 * data.qvel[6:9]
     np.testing.assert_allclose(momentum, [1, 0, 0], atol=1e-9)
+    spin = sum(0.5 * model.body_inertia[b] @ data.qvel[6 * b - 3 : 6 * b] ** 2 for b in (1, 2))
+    kinetic = 0.5 * (data.qvel[0:3] @ data.qvel[0:3] + 0.3 * data.qvel[6:9] @ data.qvel[6:9])
+    assert kinetic + spin <= 0.5 + 1e-9
     assert data.qvel[6] > 0.5
 
 
@@ -152,6 +180,29 @@ def test_a_light_base_under_a_heavy_load_stays_stable():
         end = roll(model, data, state, push, push_steps(model, push))[0]
         assert np.isfinite(end).all()
         assert np.abs(end[:, :3]).max() < 0.5
+
+
+def test_what_becomes_unstable_is_told_every_time_and_leaves_no_log(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    model, data, state = settled(STACK)
+    data.qvel[:] = 1e30
+    wild = save_state(model, data)
+    for _ in range(2):  # MuJoCo counts to one each time
+        assert np.isnan(roll(model, data, wild, None, 10)).all()
+    assert np.isfinite(roll(model, data, state, None, 10)).all()
+    restore_state(model, data, wild)
+    assert settle(model, data) == np.inf
+    restore_state(model, data, state)
+    assert not went_wrong(data)
+    assert not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_mujocos_own_log_is_as_it_was():
+    config = load_mujoco().MjLogConfig
+    before = config.get().logto_console, config.get().logto_file
+    settled(STACK)
+    assert (config.get().logto_console, config.get().logto_file) == before
 
 
 def test_a_flick_slides_about_as_far_as_asked():

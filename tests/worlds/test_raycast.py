@@ -163,9 +163,9 @@ SPOT = '<light type="spot" pos="1 -1 3" dir="-.3 .3 -1" cutoff="40" exponent="3"
 def test_light_and_shadows_are_those_of_opengl(graphics, light):
     floor = '<geom type="plane" size="0 0 1" material="plain"/>'
     things = (
-        '<geom type="box" size=".3 .3 .3" pos="0 0 .3" material="plain"/>'
+        '<body><geom type="box" size=".3 .3 .3" pos="0 0 .3" material="plain"/>'
         '<geom type="sphere" size=".3" pos=".6 .7 .3" rgba=".8 .2 .2 1"/>'
-        '<geom type="mesh" mesh="solid" pos="-.8 .3 .4" rgba=".2 .2 .8 1"/>'
+        '<geom type="mesh" mesh="solid" pos="-.8 .3 .4" rgba=".2 .2 .8 1"/></body>'
     )
     model, data = build(floor + things, light=light)
     with Renderer(model) as renderer:
@@ -175,6 +175,33 @@ def test_light_and_shadows_are_those_of_opengl(graphics, light):
     lit = CastRenderer(build(floor + things, light=light.replace("<light", UNSHADED))[0])
     without = lit.colour(data, EYE, 96).astype(int)
     assert ((without - picture).sum(-1) > 60).mean() > 0.02  # something casts a shadow
+
+
+@pytest.mark.parametrize(
+    "floor", ['type="plane" size="0 0 1"', 'type="box" size="3 3 1" pos="0 0 -1"']
+)
+@pytest.mark.parametrize("towards", [(0, 0, 1), (0.02, 0.01, 1), (0, -1, 1), (0.4, 0.3, 0.9)])
+def test_floors_and_walls_cast_no_shadows_and_are_even(graphics, towards, floor):
+    """No specks on a bare floor and a bare wall, and light goes through the wall."""
+    x, y, z = towards
+    light = f'<light type="directional" pos="{x} {y} {z}" dir="{-x} {-y} {-z}"/>'
+    planes = (
+        f'<geom {floor} rgba=".4 .4 .4 1"/>'
+        '<geom type="plane" size="0 0 1" pos="0 -1 0" zaxis="0 1 0" rgba=".4 .4 .4 1"/>'
+    )
+    model, data = build(planes, light=light)
+    model.vis.headlight.specular[:] = model.light_specular[:] = 0
+    axes = np.array([[-1, 0, 0], [0, -0.28, 0.96], [0, 0.96, 0.28]]).T
+    seen = Camera(axes, np.array([0, 2, 1.0]), 60)
+    with Renderer(model) as renderer:
+        parts = renderer.parts_and_depth(data, seen, 96)[0]
+        picture = renderer.colour(data, seen, 96).astype(int)
+    assert set(np.unique(parts)) >= {0, 1}
+    inner = [(parts == part) & (np.roll(parts, 2, 0) == part) for part in (0, 1)]
+    for where in inner:
+        assert np.ptp(picture[where], axis=0).max() <= 2
+    cast = CastRenderer(model).colour(data, seen, 96).astype(int)
+    assert np.abs(cast - picture)[inner[0] | inner[1]].max() <= 2
 
 
 def test_a_mirror_shows_what_stands_on_it(graphics):
@@ -218,7 +245,8 @@ def test_few_rays_where_the_picture_is_even_are_as_good_as_many_everywhere(monke
         f'<geom {kind} pos="{i % 3 - 1} {i // 3 - 1} 0" material="m" euler="{40 * i} 20 0"/>'
         for i, kind in enumerate(KINDS.values())
     )
-    model, data = build(geoms + '<geom type="plane" size="0 0 1" pos="0 0 -1"/>', light=LIGHT)
+    floor = '<geom type="plane" size="0 0 1" pos="0 0 -1"/>'
+    model, data = build(f"{floor}<body>{geoms}</body>", light=LIGHT)
     caster, views = RayCaster([describe(model)]), [View(poses(data), EYE)]
     some = caster.colour(views, 96).astype(int)
     monkeypatch.setattr("spelke.worlds.raycast._EDGE", -1.0)

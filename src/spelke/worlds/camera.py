@@ -12,6 +12,8 @@ from spelke.worlds.render import SKY, Camera, Draws
 from spelke.worlds.shapes import quat_about, rotate
 
 _PREVIEW = 64
+_WHOLE = 0.95
+"""Share of the image side that what must be in view may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ def frame(
     view: View,
     movable: np.ndarray,
     radius: np.ndarray,
+    whole: np.ndarray | None = None,
 ) -> Camera:
     """Aim and choose the distance by small id previews.
 
@@ -87,6 +90,7 @@ def frame(
         rng: the camera stream.
         movable: (n,) indices of the bodies that count.
         radius: (n,) their bounding radii, metres.
+        whole: (m, 3) points that must all be in view; by default none.
     """
     centres = data.xipos[movable]
     if view.close_up:
@@ -115,6 +119,22 @@ def frame(
             aside, up = _middle(np.isin(ids, movable)) - wanted
             target = target + 1.4 * distance * np.tan(half) * camera.R[:, :2] @ (aside, up)
         distance = max(nearest, distance * float(np.clip(change, 0.5, 2.0)))
+    if whole is not None:
+        return _step_back(view, target, distance, whole)
+    return look_at(view, target, distance)
+
+
+def _step_back(view: View, target: np.ndarray, distance: float, points: np.ndarray) -> Camera:
+    """Aim at the middle of some points and go as far away as shows them all, but no nearer."""
+    half = np.tan(np.deg2rad(view.fovy) / 2)
+    for _ in range(4):  # perspective changes with the distance
+        camera = look_at(view, target, distance)
+        seen = (points - camera.p) @ camera.R
+        ahead = np.maximum(-seen[:, 2], 0.1 * distance)
+        x, y = seen[:, 0] / ahead / half, seen[:, 1] / ahead / half
+        middle = np.array([x.min() + x.max(), y.min() + y.max()]) / 2
+        target = target + distance * half * camera.R[:, :2] @ middle
+        distance *= max(1.0, max(np.ptp(x), np.ptp(y)) / 2 / _WHOLE)
     return look_at(view, target, distance)
 
 

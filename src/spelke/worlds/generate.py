@@ -15,17 +15,18 @@ import numpy as np
 
 from spelke.errors import InvalidInput, SpelkeError
 from spelke.worlds.appearance import Look, draw_look
-from spelke.worlds.camera import View, draw_shake, draw_view, frame
+from spelke.worlds.camera import View, draw_shake, draw_view
 from spelke.worlds.decoys import add_decoys
+from spelke.worlds.first_frame import aim, take_picture
 from spelke.worlds.gl import load_mujoco
 from spelke.worlds.groups import label_groups
 from spelke.worlds.layout import FAMILIES, SPRITES, draw_kind, draw_layout
 from spelke.worlds.model import compile_model, write_mjcf
 from spelke.worlds.motion import launch_things
 from spelke.worlds.photos import Photos
-from spelke.worlds.physics import poses, restore_state, save_state, settle, support
-from spelke.worlds.poking import Rejected, Stage, no_pokes, poke_scene
-from spelke.worlds.render import SKY, Camera, body_ids
+from spelke.worlds.physics import save_state, settle, went_wrong
+from spelke.worlds.poking import Rejected, Stage, poke_scene
+from spelke.worlds.render import Camera
 from spelke.worlds.renderers import RENDERERS, open_renderer
 from spelke.worlds.scene import WorldScene
 from spelke.worlds.shapes import Thing
@@ -137,8 +138,8 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
             moving=moving,
             idle=_IDLE if kind == "camera" else 0.0,
         )
-        camera = _frame(stage, camera_rng, view)
-        scene = _picture(stage, camera, options.split)
+        camera = aim(stage, camera_rng, view)
+        scene = take_picture(stage, camera, options.split)
         cameras = _cameras(camera_rng, camera, kind, options)
         moves = any(after is not camera for after in cameras)
         pokes = poke_scene(stage, poke_rng, scene, cameras)
@@ -203,6 +204,8 @@ def _launched(model: Any, data: Any, things: list[Thing]) -> bool:
     """Whether things were set in motion."""
     if not launch_things(model, data, things):
         return False
+    if went_wrong(data):
+        raise Rejected("the launch became unstable")
     if data.ncon and data.contact.dist[: data.ncon].min() < -_DEEPEST:
         raise Rejected("things were launched into each other")
     return True
@@ -218,77 +221,3 @@ def _cameras(
     if rng.random() < options.camera_moves:
         return [draw_shake(rng, camera) for _ in range(options.pokes)]
     return [camera] * options.pokes
-
-
-def _frame(stage: Stage, rng: np.random.Generator, view: View) -> Camera:
-    restore_state(stage.model, stage.data, stage.state0)
-    positions = stage.data.xipos
-    on_table = [
-        body
-        for body in stage.movable
-        if positions[body, 2] > -0.05 and np.linalg.norm(positions[body]) < 1.5
-    ]
-    if len(on_table) < max(1, 0.6 * len(stage.movable)):
-        raise Rejected("most things fell off the table")
-    # Links of a rope are many and thin: what hangs on them is what the camera is for.
-    on_table = [b for b in on_table if stage.things[b - 1].label != "link"] or on_table
-    radius = [
-        float(np.ptp(stage.things[body - 1].outline(), axis=0).max()) / 2 for body in on_table
-    ]
-    return frame(rng, stage.renderer, stage.data, view, np.array(on_table), np.array(radius))
-
-
-def _picture(stage: Stage, camera: Camera, split: str) -> WorldScene:
-    """Render the first frame and refuse it if there is little to see."""
-    size = stage.size
-    restore_state(stage.model, stage.data, stage.state0)
-    parts, depth = stage.renderer.parts_and_depth(stage.data, camera, size)
-    model = stage.model
-    ids = body_ids(parts, model.geom_bodyid)
-    counts = np.bincount(ids.ravel(), minlength=SKY + 1)
-    enough = counts[stage.movable] >= 0.0037 * size * size
-    if enough.sum() < min(2, len(stage.movable)):
-        raise Rejected("too few things in view")
-    if counts[stage.movable].max() > 0.55 * size * size:
-        raise Rejected("one thing fills the view")
-    rgb = stage.renderer.colour(stage.data, camera, size)
-    luminance = rgb.mean() / 255
-    if not 0.15 <= luminance <= 0.85 or np.mean(rgb.max(-1) >= 254) > 0.4:
-        raise Rejected(f"badly exposed (mean {luminance:.2f})")
-    first = poses(stage.data)
-    names = ["world", *(thing.label for thing in stage.things)]
-    return WorldScene(
-        rgb=rgb,
-        ids=ids,
-        parts=parts,
-        part_body=model.geom_bodyid.astype(np.int16),
-        part_look=model.geom_matid.astype(np.int16),
-        depth=depth,
-        K=camera.intrinsics(size, size),
-        R=camera.R,
-        p=camera.p,
-        body_pos=first[:, :3],
-        body_quat=first[:, 3:],
-        body_mass=stage.model.body_mass.copy(),
-        body_movable=np.array([False, *(thing.movable for thing in stage.things)]),
-        body_parent=model.body_parentid.astype(np.int16),
-        body_joint=("fixed", *map(_joint_name, stage.things)),
-        body_shape=tuple(names),
-        body_family=("world", *(thing.family for thing in stage.things)),
-        body_notes=("", *(",".join(thing.notes) for thing in stage.things)),
-        support=support(stage.model, stage.data),
-        pokes=no_pokes(len(names)),
-        family="",
-        split=split,
-        seed=0,
-        attempt=0,
-        camera_moves=False,
-        versions={"mujoco": load_mujoco().__version__, "numpy": np.__version__},
-        state0=stage.state0,
-    )
-
-
-def _joint_name(thing: Thing) -> str:
-    if thing.joint:
-        return thing.joint.kind
-    return "free" if thing.movable else "fixed"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -40,6 +42,24 @@ def load_mujoco() -> ModuleType:
     except (ImportError, AttributeError, OSError, RuntimeError) as error:
         raise Unavailable(_no_graphics(error)) from error
     return mujoco
+
+
+@contextmanager
+def without_log() -> Iterator[None]:
+    """Keep MuJoCo's warnings off the console and out of a `MUJOCO_LOG.TXT` in the user's folder.
+
+    For code that looks for itself whether a simulation went wrong; afterwards MuJoCo's settings are
+    what they were. Also a decorator.
+    """
+    config = load_mujoco().MjLogConfig.get()
+    before = config.logto_console, config.logto_file
+    config.logto_console = config.logto_file = False
+    config.set()
+    try:
+        yield
+    finally:
+        config.logto_console, config.logto_file = before
+        config.set()
 
 
 @functools.cache

@@ -43,7 +43,7 @@ def _stand(rng: np.random.Generator, split: str, half: float, height: float) -> 
 
 
 def _weight(rng: np.random.Generator, split: str) -> Thing:
-    size = min(0.045, 0.7 * draw_size(rng))
+    size = float(np.clip(0.7 * draw_size(rng), 0.03, 0.05))
     return with_material(rng, draw_primitive(rng, split, size))
 
 

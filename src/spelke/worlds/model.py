@@ -51,9 +51,9 @@ def write_mjcf(things: list[Thing], look: Look, size: int, samples: int = 4) -> 
         geoms.append("".join(own))
     bodies = [_body(things, geoms, i) for i, thing in enumerate(things) if thing.joint is None]
     stiffness, damping = direct_solref(STATIC_ZETA)
-    # A narrow shadow map is sharp, but its border, where shadows turn to noise, must lie out of
-    # view.
+    # A narrow shadow map is sharp; what lies outside, wherever pokes take it, casts no shadow.
     reach = max(float(np.linalg.norm(thing.outline(), axis=1).max()) for thing in things)
+    shadows = 1.2 * reach + 0.1
     return f"""<mujoco model="spelke">
 <option timestep="{TIMESTEP}" cone="elliptic" iterations="30" ls_iterations="12">
 <flag multiccd="enable"/></option>
@@ -61,7 +61,7 @@ def write_mjcf(things: list[Thing], look: Look, size: int, samples: int = 4) -> 
 <statistic extent="1" center="0 0 0.1"/>
 <visual><global offwidth="{size}" offheight="{size}"/>
 <quality shadowsize="1024" offsamples="{samples}"/>
-<map znear="0.02" zfar="30" shadowclip="{max(1.0, 2 * reach):.3g}" shadowscale="0.6"/>
+<map znear="0.02" zfar="30" shadowclip="{shadows:.3g}" shadowscale="0.6"/>
 <headlight {look.headlight}/></visual>
 <default><geom solref="{stiffness:.6g} {damping:.6g}" solimp="0.95 0.99 0.001 0.5 2"
  condim="4" friction="0.7 0.005 0.0005"/></default>

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spelke.worlds.clusters import Cluster, draw_size, grounded, single, with_material
-from spelke.worlds.gl import load_mujoco
+from spelke.worlds.gl import load_mujoco, without_log
 from spelke.worlds.joints import Launch
 from spelke.worlds.shapes import Part, Thing, draw_primitive, quat_about, quat_multiply
 
@@ -81,6 +81,7 @@ def _moving(thing: Thing, launch: Launch, how: str) -> Thing:
     return replace(thing, launch=launch, family="moving", notes=(*thing.notes, how))
 
 
+@without_log()
 def launch_things(model: Any, data: Any, things: Sequence[Thing]) -> bool:
     """Set things in motion, and step on a little.
 

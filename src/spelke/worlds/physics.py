@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from spelke.worlds.finger import Finger, Push
-from spelke.worlds.gl import load_mujoco
+from spelke.worlds.gl import load_mujoco, without_log
 from spelke.worlds.model import direct_solref
 
 
+@without_log()
 def settle(model: Any, data: Any, seconds: float = 1.4, quiet: float = 0.01) -> float:
     """Let a scene come to rest with fully damped contacts, then give contacts their own damping
     back.
@@ -19,7 +20,8 @@ def settle(model: Any, data: Any, seconds: float = 1.4, quiet: float = 0.01) -> 
     Stops early once everything is slower than a tenth of `quiet`.
 
     Returns:
-        The largest remaining speed of a body: m/s, or rad/s times 0.1 m.
+        The largest remaining speed of a body: m/s, or rad/s times 0.1 m; inf if the simulation
+        became unstable.
     """
     mujoco = load_mujoco()
     own = model.geom_solref.copy()
@@ -28,7 +30,7 @@ def settle(model: Any, data: Any, seconds: float = 1.4, quiet: float = 0.01) -> 
     speed = np.inf
     for _ in range(max(1, round(seconds / model.opt.timestep / chunk))):
         mujoco.mj_step(model, data, nstep=chunk)
-        speed = _speed(model, data)
+        speed = np.inf if went_wrong(data) else _speed(model, data)
         if speed < 0.1 * quiet:
             break
     model.geom_solref[:] = own
@@ -56,8 +58,10 @@ def save_state(model: Any, data: Any) -> np.ndarray:
 
 
 def restore_state(model: Any, data: Any, state: np.ndarray) -> None:
-    """Put a saved state back, with everything derived from it."""
+    """Put a saved state back, with everything derived from it; what went wrong is forgotten."""
     mujoco = load_mujoco()
+    for kind in _wrong_kinds():
+        data.warning[kind].number = 0
     mujoco.mj_setState(model, data, state, mujoco.mjtState.mjSTATE_INTEGRATION)
     mujoco.mj_forward(model, data)
 
@@ -95,6 +99,7 @@ def carried_mass(model: Any, data: Any) -> np.ndarray:
     return reach @ model.body_mass
 
 
+@without_log()
 def roll(
     model: Any,
     data: Any,
@@ -117,11 +122,11 @@ def roll(
     mujoco = load_mujoco()
     if push is not None and push.kind == "none":
         push = None
-    course = None
+    course, spoiled = None, False
     if push is not None and push.follows:
         course = _course(model, data, state, push.body, steps)
+        spoiled = went_wrong(data)
     restore_state(model, data, state)
-    trouble = _trouble(data)
     finger = None
     if push is not None:
         mass = carried_mass(model, data) if mass is None else mass
@@ -141,7 +146,7 @@ def roll(
                 found[step + 1] = _fresh_poses(model, data)
         data.xfrc_applied[:] = 0
     answer = np.stack([found[stop] for stop in (record if len(record) else [steps])])
-    return answer if _trouble(data) == trouble else np.full_like(answer, np.nan)
+    return np.full_like(answer, np.nan) if spoiled or went_wrong(data) else answer
 
 
 def _course(model: Any, data: Any, state: np.ndarray, body: int, steps: int) -> np.ndarray:
@@ -157,11 +162,18 @@ def _course(model: Any, data: Any, state: np.ndarray, body: int, steps: int) -> 
     return course
 
 
-def _trouble(data: Any) -> int:
-    """How often MuJoCo met a bad number so far; it resets the scene when it does."""
+def went_wrong(data: Any) -> bool:
+    """Whether MuJoCo met a bad number since a state was last restored; it starts over when it does.
+
+    Starting over sets its count to one, so that a count alone does not tell a first time from a
+    second.
+    """
+    return any(data.warning[kind].number for kind in _wrong_kinds())
+
+
+def _wrong_kinds() -> tuple[Any, ...]:
     kinds = load_mujoco().mjtWarning
-    bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
-    return sum(int(data.warning[kind].number) for kind in bad)
+    return (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
 
 
 def _fresh_poses(model: Any, data: Any) -> np.ndarray:

@@ -152,6 +152,7 @@ class RayCaster:
             reach=shapes["reach"][scene],
             pos=place.float(),
             rot=(ride @ tables.rot[scene]).float(),
+            casts=body > 0,
         )
         focal = [view.camera.intrinsics(side, side)[0, 0] for view in views]
         forward = torch.from_numpy(np.stack([-view.camera.R[:, 2] for view in views]))

@@ -45,6 +45,7 @@ class Placed:
     Attributes:
         kind: (F, G); a sphere counts as an ellipsoid. mesh: (F, G). size: (F, G, 3).
         reach: (F, G). pos: (F, G, 3). rot: (F, G, 3, 3), shape to world.
+        casts: (F, G) bool, whether a shape casts shadows.
     """
 
     kind: Tensor
@@ -53,6 +54,7 @@ class Placed:
     reach: Tensor
     pos: Tensor
     rot: Tensor
+    casts: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,10 +94,13 @@ def nearest(rays: Rays, placed: Placed, triangles: Triangles) -> Hits:
 
 
 def blocked(rays: Rays, placed: Placed, triangles: Triangles, limit: Tensor) -> Tensor:
-    """(F, T, B) bool: whether anything is hit before `limit`, (F, T, B) or (F, 1, 1)."""
+    """(F, T, B) bool: whether anything is hit before `limit`, (F, T, B) or (F, 1, 1).
+
+    What does not cast shadows is not in the way.
+    """
     frames, tiles, count = rays.direction.shape[:3]
     best = rays.direction.new_full((frames * tiles, count), torch.inf)
-    for tile, _, distance, _ in _candidates(rays, placed, triangles):
+    for tile, _, distance, _ in _candidates(rays, placed, triangles, placed.casts):
         best.scatter_reduce_(0, tile[:, None].expand_as(distance), distance, "amin")
     return best.view(frames, tiles, count) < limit
 
@@ -109,8 +114,11 @@ def _near(rays_centre, axis, radius, slope, middle, reach) -> Tensor:
     return (aside <= widest) & (along >= -(reach + radius)) & (reach >= 0)
 
 
-def _candidates(rays: Rays, placed: Placed, triangles: Triangles):
-    """Yield (tile (n,), shape (n,), distance (n, B), triangle (n, B) or None), kind by kind."""
+def _candidates(rays: Rays, placed: Placed, triangles: Triangles, asked: Tensor | None = None):
+    """Yield (tile (n,), shape (n,), distance (n, B), triangle (n, B) or None), kind by kind.
+
+    With `asked`, (F, G) bool, of some shapes only.
+    """
     near = _near(
         rays.centre[:, :, None],
         rays.axis[:, :, None],
@@ -119,6 +127,8 @@ def _candidates(rays: Rays, placed: Placed, triangles: Triangles):
         placed.pos[:, None],
         placed.reach[:, None],
     )
+    if asked is not None:
+        near = near & asked[:, None]
     frame, tile, shape = (near & rays.active[:, :, None]).nonzero(as_tuple=True)
     kind = placed.kind[frame, shape]
     for which, intersect in _KINDS:

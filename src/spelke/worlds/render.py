@@ -92,11 +92,24 @@ class Renderer:
     def colour(self, data: Any, camera: Camera, size: int) -> np.ndarray:
         """(size, size, 3) uint8, sRGB."""
         self._update(data, camera)
+        self._spare_surroundings()
         picture = np.empty((size, size, 3), np.uint8)
         area = self._mujoco.MjrRect(0, 0, size, size)
         self._mujoco.mjr_render(area, self._scene, self._context)
         self._mujoco.mjr_readPixels(picture, None, area, self._context)
         return np.ascontiguousarray(picture[::-1])
+
+    def _spare_surroundings(self) -> None:
+        """Let floors and walls, the geoms of body 0, receive shadows without casting any.
+
+        In a shadow map a wide floor casts specks on itself, and a wall hides the light of all that
+        is before it.
+        """
+        decoration = int(self._mujoco.mjtCatBit.mjCAT_DECOR)  # the kind that casts no shadow
+        kind = int(self._mujoco.mjtObj.mjOBJ_GEOM)
+        for geom in self._scene.geoms[: self._scene.ngeom]:
+            if geom.objtype == kind and self._model.geom_bodyid[geom.objid] == 0:
+                geom.category = decoration
 
     def ids_and_depth(self, data: Any, camera: Camera, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Body ids (size, size) uint8, and depth along the optical axis, float32, sky = inf."""
