@@ -67,6 +67,14 @@ def graphics():
         pytest.skip(f"worlds cannot be rendered here: {error}")
 
 
+@pytest.fixture(scope="session")
+def clips_folder(tmp_path_factory):
+    """Clips whose motion is known, with masks; see `tests.clips`. Do not write into it."""
+    from tests.clips import draw_clips
+
+    return draw_clips(tmp_path_factory.mktemp("clips"))
+
+
 @pytest.fixture
 def unchecked_shapes():
     """Call functions as users do, without the shape checks that the test run switches on.

@@ -35,6 +35,7 @@ class Contestant:
         answer: see `AnswerSome`.
         is_oracle: it is told the truth, so it is no competitor.
         at_once: how many items it likes to be given together.
+        observer: the world model behind it, for what a mask does not tell; None if there is none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Contestant:
     answer: AnswerSome
     is_oracle: bool = False
     at_once: int = 1
+    observer: Any = None
 
 
 def one_by_one(answer: Callable[[TestItem], np.ndarray]) -> AnswerSome:
@@ -81,7 +83,7 @@ def observer_contestant(name: str, observer: Any, identity: str, at_once: int = 
             for some, item in zip(masks, items, strict=True)
         ]
 
-    return Contestant(name, identity, answer, at_once=at_once)
+    return Contestant(name, identity, answer, at_once=at_once, observer=observer)
 
 
 def contestant(name: str, device: str | None = None) -> Contestant:

@@ -1,4 +1,4 @@
-"""`spelke bench quick|real|renderers|textures|gallery|tune`: how good are the segments?
+"""`spelke bench …`: how good are the segments?
 
 Numbers go to standard output (a table, or JSON lines with `--json`), everything else to standard
 error. Exit status: 0, or 1 if a model or a scene failed somewhere.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from spelke.cli.bench_motion import Motion
 from spelke.cli.bench_parts import (
     ask,
     cores,
@@ -126,7 +127,7 @@ class Gallery:
     """The picture to write."""
     model: str = "spelke-small"
     """Name or folder of a checkpoint."""
-    count: int = 30
+    count: int = 40
     """Pictures to show."""
     seed: int = 0
     """Decides which pictures."""
@@ -185,6 +186,7 @@ Command = Annotated[
     | Annotated[Real, tyro.conf.subcommand("real")]
     | Annotated[Renderers, tyro.conf.subcommand("renderers")]
     | Annotated[Textures, tyro.conf.subcommand("textures")]
+    | Annotated[Motion, tyro.conf.subcommand("motion")]
     | Annotated[Gallery, tyro.conf.subcommand("gallery")]
     | Annotated[Tune, tyro.conf.subcommand("tune")],
     tyro.conf.OmitArgPrefixes,
