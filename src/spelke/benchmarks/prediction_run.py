@@ -41,6 +41,11 @@ class RunOutcome:
     unusable: dict[str, str] = field(default_factory=dict)
 
     @property
+    def num_done(self) -> int:
+        """Pictures that are in one of the heaps."""
+        return sum(map(len, (self.answered, self.kept, self.failed, self.unusable)))
+
+    @property
     def is_whole(self) -> bool:
         """Whether every picture has its answer."""
         return not self.failed and not self.unusable

@@ -24,6 +24,7 @@ from spelke.cli.bench_parts import (
     say,
     table_console,
 )
+from spelke.cli.bench_runs import Inspect, Run
 from spelke.cli.bench_shift import Renderers, Textures
 from spelke.cli.parse import parse
 from spelke.errors import InvalidInput
@@ -36,7 +37,8 @@ _EXAMPLES = """\
 Examples:
   spelke bench quick --json > scores.jsonl
   spelke bench quick --models spelke-tiny flood-fill --alone --sheet --out found
-  spelke bench real --data photos/ --sheet"""
+  spelke bench real --data photos/ --sheet
+  spelke bench run package.module:Class spelke_bench.h5 --out runs/mine"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +190,9 @@ Command = Annotated[
     | Annotated[Textures, tyro.conf.subcommand("textures")]
     | Annotated[Motion, tyro.conf.subcommand("motion")]
     | Annotated[Gallery, tyro.conf.subcommand("gallery")]
-    | Annotated[Tune, tyro.conf.subcommand("tune")],
+    | Annotated[Tune, tyro.conf.subcommand("tune")]
+    | Annotated[Inspect, tyro.conf.subcommand("inspect")]
+    | Annotated[Run, tyro.conf.subcommand("run")],
     tyro.conf.OmitArgPrefixes,
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
@@ -47,11 +47,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 if some items failed; 2 for bad input; 130 after Ctrl-C.
     """
+    return run_guarded(_run, argv)
+
+
+def run_guarded(run: Callable[[list[str]], int], argv: Sequence[str] | None = None) -> int:
+    """Run a program so that every error becomes one paragraph and an exit code.
+
+    Args:
+        run: what to do with the arguments.
+        argv: see `main`; `--debug` among them lets errors through.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        return _run(arguments)
+        return run(arguments)
     except SystemExit as stop:  # the argument parser's way to end, after it has printed
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     except KeyboardInterrupt:
