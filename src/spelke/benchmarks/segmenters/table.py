@@ -32,6 +32,10 @@ def _classical(method: str, what: str) -> BuiltIn:
     return BuiltIn(f"{_HERE}.classical:Classical", what, {"method": method})
 
 
+def _pretrained(place: str, what: str, weights: str) -> BuiltIn:
+    return BuiltIn(f"{_HERE}.{place}", what, weights=weights, extra="baselines")
+
+
 BUILT_IN: dict[str, BuiltIn] = {
     "checkpoint": BuiltIn(
         f"{_HERE}.checkpoint:CheckpointSegmenter",
@@ -46,6 +50,32 @@ BUILT_IN: dict[str, BuiltIn] = {
     "whole-image": _classical("whole-image", "everything"),
     "instance-oracle": BuiltIn(
         f"{_HERE}.oracles:InstanceOracle", "the true outline of the object at the point alone"
+    ),
+    "part-oracle": BuiltIn(
+        f"{_HERE}.oracles:PartOracle", "the true outline of what looks alike of that object"
+    ),
+    "sam": _pretrained("sam:Sam", "Segment Anything, its best mask", "facebook/sam-vit-huge"),
+    "sam2": _pretrained(
+        "sam:Sam2", "Segment Anything 2, its best mask", "facebook/sam2.1-hiera-large"
+    ),
+    "sam3": _pretrained(
+        "sam:Sam3", "Segment Anything 3, point prompts of its tracker", "facebook/sam3"
+    ),
+    "dino": _pretrained(
+        "dino:Dino", "patches like the one at the point, by DINO", "facebook/dino-vitb8"
+    ),
+    "dinov2": _pretrained(
+        "dino:Dino", "patches like the one at the point, by DINOv2", "facebook/dinov2-large"
+    ),
+    "dinov3": _pretrained(
+        "dino:Dino",
+        "patches like the one at the point, by DINOv3",
+        "facebook/dinov3-vitl16-pretrain-lvd1689m",
+    ),
+    "mask2former": _pretrained(
+        "mask2former:Mask2Former",
+        "of the masks that hold the point, the best",
+        "facebook/mask2former-swin-large-coco-panoptic",
     ),
 }
 """Every model that is known by a name, besides checkpoints."""
