@@ -1,14 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spelke.benchmarks import contestants
 from spelke.benchmarks.contestants import (
     ORACLE,
+    PART_ORACLE,
     baseline_contestant,
     contestant,
     observer_contestant,
 )
-from spelke.errors import UnknownName
+from spelke.errors import InvalidInput, UnknownName
 from spelke.types import Segment
 
 
@@ -17,6 +20,15 @@ def test_baselines_and_the_oracle_are_known_by_name(items):
     oracle = contestant(ORACLE)
     assert oracle.is_oracle
     assert np.array_equal(oracle.answer(items[:1])[0], items[0].instances)
+
+
+def test_the_oracle_of_looks_answers_where_looks_are_known(items):
+    oracle = contestant(PART_ORACLE)
+    assert oracle.is_oracle
+    known = replace(items[0], looks=items[0].instances & (np.arange(96) < 60))
+    assert np.array_equal(oracle.answer([known])[0], known.looks)
+    with pytest.raises(InvalidInput, match="looks alike"):
+        oracle.answer(items[:1])
 
 
 def test_a_mistyped_name_is_answered_with_the_baselines_too():

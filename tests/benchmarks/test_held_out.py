@@ -12,6 +12,7 @@ from spelke.benchmarks.held_out import (
     default_cache,
     item_key,
     item_of,
+    look_masks,
     make_test_set,
     set_name,
 )
@@ -126,7 +127,12 @@ def scene():
     groups[3] = groups[5] = False
     ignore = np.zeros_like(groups)
     ignore[1, 55:60, 4:40] = True
+    parts = ids.astype(np.uint16)
+    parts[30:60, 4:8] = 6  # a rim of the tray that looks otherwise
+    parts[30:60, 30:40] = 7  # and one that looks as its middle does
     return SimpleNamespace(
+        parts=parts,
+        part_look=np.array([0, 1, 1, 2, 3, 4, 5, 1], np.int16),
         rgb=np.zeros((64, 64, 3), np.uint8),
         ids=ids,
         family="trays",
@@ -148,6 +154,18 @@ def test_points_are_asked_deep_inside_of_what_moves(scene, seed):
         assert np.array_equal(segment, scene.group_masks[body])
         assert np.array_equal(instance, scene.ids == body)
     assert not item.ignore[np.arange(2), item.points[:, 1], item.points[:, 0]].any()
+
+
+def test_what_looks_alike_is_of_the_body_and_of_one_material(scene):
+    tray, rim, cup = look_masks(scene, np.array([[30, 55], [5, 55], [12, 40]]))
+    own = scene.ids == 1
+    other = scene.parts == 6
+    assert np.array_equal(tray, own & ~other)
+    assert np.array_equal(rim, own & other)
+    assert np.array_equal(cup, scene.ids == 2)  # of the tray's material, and no part of it
+    item = item_of(scene, "a", SETTINGS, np.random.default_rng(0))
+    assert (item.looks <= item.instances).all()
+    assert item.looks[np.arange(2), item.points[:, 1], item.points[:, 0]].all()
 
 
 def test_a_picture_gives_no_more_points_than_wanted(scene):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ def make_item(key="single-000001", seed=0, count=2):
 
 def test_a_set_is_read_as_it_was_written(tmp_path):
     items = [make_item("a", 0), make_item("b", 1, count=1)]
+    items[1] = replace(items[1], looks=~items[1].ignore)
     write_test_set(tmp_path / "set.h5", items)
     again = read_test_set(tmp_path / "set.h5")
     assert [item.key for item in again] == ["a", "b"]
@@ -29,6 +32,8 @@ def test_a_set_is_read_as_it_was_written(tmp_path):
         assert before.family == after.family
         for name in ("image", "points", "segments", "ignore", "instances"):
             assert np.array_equal(getattr(before, name), getattr(after, name))
+    assert again[0].looks is None
+    assert np.array_equal(again[1].looks, items[1].looks)
     assert fingerprint_of(items) == fingerprint_of(again[::-1])
 
 

@@ -20,7 +20,8 @@ def draw(settings, family, number):
     mask[0, 12:30, 14:34] = True
     image[mask[0]] = generator.integers(0, 256, 3)
     key = held_out.item_key(family, number)
-    return TestItem(key, family, image, np.array([[24, 20]]), mask, np.zeros_like(mask), mask)
+    points, ignore = np.array([[24, 20]]), np.zeros_like(mask)
+    return TestItem(key, family, image, points, mask, ignore, mask, looks=mask)
 
 
 @pytest.fixture(autouse=True)

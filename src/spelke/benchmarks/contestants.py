@@ -14,7 +14,7 @@ import numpy as np
 from spelke.benchmarks.baselines import METHODS, Baseline
 from spelke.benchmarks.identity import digest_of, digest_of_checkpoint, digest_of_code
 from spelke.benchmarks.test_set import TestItem
-from spelke.errors import UnknownName
+from spelke.errors import InvalidInput, UnknownName
 
 AnswerSome = Callable[[Sequence[TestItem]], list[np.ndarray]]
 """For each item (point, height, width) bool, one mask for each of its points."""
@@ -23,6 +23,10 @@ ITEMS_AT_ONCE = 16
 """Pictures that a world model is asked about side by side, where that is faster."""
 ORACLE = "instance-oracle"
 """Answers with the true outline of the poked object, and so with less than what moves along."""
+PART_ORACLE = "part-oracle"
+"""Answers with the true outline of what of the poked object looks as it does at the point."""
+ORACLES = (ORACLE, PART_ORACLE)
+"""Those who are told the truth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,17 @@ def oracle_contestant() -> Contestant:
     return Contestant(ORACLE, "1", one_by_one(lambda item: item.instances), is_oracle=True)
 
 
+def part_oracle_contestant() -> Contestant:
+    """What looks alike of the true instance under each point."""
+
+    def answer(item: TestItem) -> np.ndarray:
+        if item.looks is None:
+            raise InvalidInput(f"{item.key} does not say what looks alike; make the set again")
+        return item.looks
+
+    return Contestant(PART_ORACLE, "1", one_by_one(answer), is_oracle=True)
+
+
 def observer_contestant(name: str, observer: Any, identity: str, at_once: int = 1) -> Contestant:
     """A world model that looks at pictures.
 
@@ -87,7 +102,7 @@ def observer_contestant(name: str, observer: Any, identity: str, at_once: int = 
 
 
 def contestant(name: str, device: str | None = None) -> Contestant:
-    """A contestant by name: a baseline, the oracle, a checkpoint that ships, or its folder.
+    """A contestant by name: a baseline, an oracle, a checkpoint that ships, or its folder.
 
     Raises:
         UnknownName: neither a baseline nor a checkpoint.
@@ -96,6 +111,8 @@ def contestant(name: str, device: str | None = None) -> Contestant:
         return baseline_contestant(name)
     if name == ORACLE:
         return oracle_contestant()
+    if name == PART_ORACLE:
+        return part_oracle_contestant()
     return _checkpoint(name, device)
 
 
@@ -107,7 +124,7 @@ def _checkpoint(name: str, device: str | None) -> Contestant:
     try:
         folder = find_folder(name)
     except UnknownName as error:
-        raise UnknownName(f"{error}. Baselines are {', '.join([*METHODS, ORACLE])}") from error
+        raise UnknownName(f"{error}. Baselines are {', '.join([*METHODS, *ORACLES])}") from error
     choice = choose_device(device)
     observer = spelke.load(name, device=str(choice.device))
     code = digest_of_code("spelke.discovery", "spelke.rollout", "spelke.tokens")

@@ -193,7 +193,25 @@ def item_of(
         segments=scene.group_masks[bodies].astype(bool),
         ignore=scene.ignore_masks[bodies].astype(bool),
         instances=scene.ids[None] == np.array(bodies, int)[:, None, None],
+        looks=look_masks(scene, np.array(points, np.int64).reshape(-1, 2)),
     )
+
+
+def look_masks(scene: Any, points: np.ndarray) -> np.ndarray:
+    """What of the body under each point wears the material that the point shows.
+
+    Args:
+        scene: a `spelke.worlds.scene.WorldScene`.
+        points: (point, 2) integers `(x, y)`, none of them on the sky.
+
+    Returns:
+        (point, height, width) bool: visible pixels of all parts of that body with that material.
+    """
+    table = np.append(scene.part_look, -2)  # the last one is the sky
+    looks = table[np.minimum(scene.parts, len(scene.part_look))]
+    columns, rows = points.T
+    same_body = scene.ids == scene.ids[rows, columns][:, None, None]
+    return same_body & (looks == looks[rows, columns][:, None, None])
 
 
 def item_key(family: str, number: int) -> str:

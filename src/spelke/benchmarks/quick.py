@@ -15,7 +15,7 @@ from PIL import Image
 
 from spelke.benchmarks.answers import Answer
 from spelke.benchmarks.baselines import METHODS
-from spelke.benchmarks.contestants import ORACLE, Contestant
+from spelke.benchmarks.contestants import ORACLES, Contestant
 from spelke.benchmarks.report import ALL, Row, rows_of
 from spelke.benchmarks.run import Track, answer_all
 from spelke.benchmarks.sheet import cases_of, draw_cases
@@ -23,7 +23,7 @@ from spelke.benchmarks.test_set import TestItem, fingerprint_of
 from spelke.errors import MissingData
 from spelke.runtime.files import atomic_write, write_json
 
-BASELINES = (*METHODS, ORACLE)
+BASELINES = (*METHODS, *ORACLES)
 """What every model is compared with, unless models are named."""
 
 

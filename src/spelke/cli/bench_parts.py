@@ -22,17 +22,18 @@ def find_contestants(
     """The contestants that were asked for, each once.
 
     Raises:
-        InvalidInput: none is named, or the oracle where there is none.
+        InvalidInput: none is named, or an oracle where there is none.
     """
-    from spelke.benchmarks.contestants import ORACLE, contestant
+    from spelke.benchmarks.contestants import ORACLES, contestant
     from spelke.benchmarks.quick import BASELINES
 
     names = [*models, *(BASELINES if baselines else ())]
-    if not oracle and ORACLE in models:
+    told = [name for name in ORACLES if name in models]
+    if not oracle and told:
         raise InvalidInput(
-            f"{ORACLE} needs worlds whose truth is more than an outline: use `bench quick`"
+            f"{told[0]} needs worlds whose truth is more than an outline: use `bench quick`"
         )
-    unique = dict.fromkeys(name for name in names if oracle or name != ORACLE)
+    unique = dict.fromkeys(name for name in names if oracle or name not in ORACLES)
     if not unique:
         raise InvalidInput("no model is named; give --models, or leave --alone out")
     return [contestant(name, device) for name in unique]

@@ -197,6 +197,7 @@ def _item_of(
         attributes={
             name: _plain(value) for name, value in group.attrs.items() if name not in _RESERVED
         },
+        looks=as_masks(_array(group, "look")) if "look" in group else None,
     )
 
 
@@ -245,6 +246,8 @@ def _write_group(group: h5py.Group, item: TestItem) -> None:
         "ignore": item.ignore.astype(np.uint8),
         "instance": item.instances.astype(np.uint8),
     }
+    if item.looks is not None:
+        arrays["look"] = item.looks.astype(np.uint8)
     for name, values in arrays.items():
         group.create_dataset(name, data=values, compression="gzip", compression_opts=4)
 

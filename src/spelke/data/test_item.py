@@ -24,6 +24,8 @@ class TestItem:
         ignore: likewise, pixels that count for nothing in that answer.
         instances: likewise, the object under each point alone, for the oracle.
         attributes: what else is known, such as "licence" and "source".
+        looks: as `segments`, what of the object under each point looks as it does there, for the
+            oracle of looks; None where that is not known.
     """
 
     __test__ = False  # not a test class, whatever pytest makes of its name
@@ -36,6 +38,7 @@ class TestItem:
     ignore: np.ndarray
     instances: np.ndarray
     attributes: Mapping[str, str] = field(default_factory=dict)
+    looks: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         height, width = self.image.shape[:2]
@@ -45,8 +48,10 @@ class TestItem:
                 f"got {self.image.dtype} of shape {self.image.shape}"
             )
         count = len(self.points)
-        for name in ("segments", "ignore", "instances"):
+        for name in ("segments", "ignore", "instances", "looks"):
             masks = getattr(self, name)
+            if masks is None and name == "looks":
+                continue
             if masks.shape != (count, height, width) or masks.dtype != np.bool_:
                 raise InvalidInput(
                     f"{self.key}: {name} must be {(count, height, width)} bool, "

@@ -30,3 +30,20 @@ class InstanceOracle(Oracle):
     def segment_items(self, items: Sequence[TestItem]) -> list[np.ndarray]:
         """Return the instances."""
         return [item.instances for item in items]
+
+
+class PartOracle(Oracle):
+    """The true outline of what of the object at the point looks as it does there."""
+
+    name = "part-oracle"
+
+    def segment_items(self, items: Sequence[TestItem]) -> list[np.ndarray]:
+        """Return what looks alike.
+
+        Raises:
+            InvalidInput: a set that does not say it.
+        """
+        for item in items:
+            if item.looks is None:
+                raise InvalidInput(f"{item.key} does not say what looks alike; use a set of worlds")
+        return [item.looks for item in items if item.looks is not None]
