@@ -84,5 +84,5 @@ def test_a_gallery_has_four_panels_for_each_picture(folder):
 
 def test_real_open_pictures_can_all_be_read(realdata):
     photos = [read() for read in find_pictures(realdata)]
-    assert len(photos) >= 30
+    assert len(photos) >= 40
     assert min(min(photo.image.shape[:2]) for photo in photos) >= 64

@@ -52,7 +52,7 @@ SOURCES = (
 )
 ARCHIVE_ARRAYS = {"franka_vjepa2": "observations", "bridge_octo": "image_0"}
 """Array of pictures in an archive of a source; of an episode the first frame is taken."""
-MOMENTS = (0.2, 0.5, 0.8)
+MOMENTS = (0.2, 0.4, 0.6, 0.8)
 """Parts of a clip at which a frame is taken."""
 EPISODE_STEP = 3
 """One of so many robot episodes is taken: they show the same sink."""
