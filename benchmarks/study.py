@@ -3,7 +3,7 @@
   python -m benchmarks.study list
   python -m benchmarks.study run --data shards --held-out held-out --out study
   python -m benchmarks.study run base wide --data shards --held-out held-out --out study
-  python -m benchmarks.study tables --out study
+  python -m benchmarks.study tables --out study --page docs/study.md
   python -m benchmarks.study plot --out study --to scaling.png
   python -m benchmarks.study logs --out study --to docs/training-logs/study
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmarks.study_report import tables, write_thin_logs
+from benchmarks.study_report import tables, write_into, write_thin_logs
 from benchmarks.study_rows import ROWS, Row, choose, recipe_of
 from benchmarks.study_scaling import draw_scaling
 from benchmarks.study_score import (
@@ -90,7 +90,7 @@ class Study:
         checkpoint: str | Path | None = row.given
         if row.given is None:
             checkpoint = self._train(row, folder, deadline)
-            if checkpoint is None:
+            if checkpoint is None or (deadline is not None and time.monotonic() >= deadline):
                 return False
             spent = json.loads((folder / SPENT).read_text())["processor_seconds"]
         assert checkpoint is not None
@@ -184,6 +184,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "plot", help="fit and draw loss and AR against FLOPs, print predictions"
     )
     logs = verbs.add_parser("logs", help="copy the logs, every fifth line of them")
+    show.add_argument("--page", type=Path, help="put them there, between `<!-- tables -->` marks")
     for verb in (show, plot, logs):
         verb.add_argument("--out", type=Path, required=True, help="folder of the study")
     plot.add_argument("--to", type=Path, required=True, help="the picture to write")
@@ -241,7 +242,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif options.verb == "run":
         _run(options)
     elif options.verb == "tables":
-        print(tables(read_results(options.out)))
+        text = tables(read_results(options.out))
+        print(text) if options.page is None else write_into(options.page, text)
     elif options.verb == "plot":
         print(draw_scaling(read_results(options.out), options.to))
     else:

@@ -1,6 +1,6 @@
 """Results of the training study as Markdown tables, and its logs, thinned.
 
-Entry points: `tables`, `write_thin_logs`.
+Entry points: `tables`, `write_into`, `write_thin_logs`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from benchmarks.study_rows import BASE, FIRST_FIVE, PARTS
 
 from spelke.benchmarks.report import ALL
 from spelke.benchmarks.segment_metrics import bootstrap_interval
+from spelke.errors import InvalidInput
 from spelke.runtime.files import write_text
 from spelke.training.log import LOG
 
 Result = Mapping[str, Any]
+MARK = "<!-- tables -->"
+"""Stands in a page before and after its tables."""
 EVERY = 5
 """One line of a log in so many is kept, and the last."""
 
@@ -63,7 +66,7 @@ def _worlds(some: Sequence[Result], base: Result | None) -> str:
         row, held, total = result["row"], result["held_out"], total_of(result)
         minutes = result["processor_seconds"] / 60
         apart = ""
-        if base is not None and row["name"] != BASE:
+        if base is not None and row["name"] != BASE and _set_of(base) == _set_of(result):
             mean, (low, high) = paired_difference(result, base)
             apart = f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
         rows.append((
@@ -75,8 +78,15 @@ def _worlds(some: Sequence[Result], base: Result | None) -> str:
             f"{total['AR']:.3f} ({total['AR_low']:.3f}–{total['AR_high']:.3f})",
             f"{total['mIoU']:.3f}", apart,
         ))  # fmt: skip
-    total = total_of(some[0])
-    return f"n = {total['n']} points on {total['images']} pictures.\n\n{_markdown(head, rows)}"
+    asked = dict.fromkeys(
+        (_set_of(one), total_of(one)["n"], total_of(one)["images"]) for one in some
+    )
+    told = "; ".join(f"set `{name}`, {n} points on {images} pictures" for name, n, images in asked)
+    return f"Held-out worlds: {told}.\n\n{_markdown(head, rows)}"
+
+
+def _set_of(result: Result) -> str:
+    return result["recall"]["set"]
 
 
 def _codecs(some: Sequence[Result]) -> str:
@@ -126,6 +136,18 @@ def _by_family(some: Sequence[Result]) -> str:
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_into(page: Path, text: str) -> None:
+    """Replace what stands between the two marks of a page.
+
+    Raises:
+        InvalidInput: the page has not exactly two marks.
+    """
+    parts = page.read_text(encoding="utf-8").split(MARK)
+    if len(parts) != 3:
+        raise InvalidInput(f"{page} must hold the mark {MARK} twice, it has {len(parts) - 1}")
+    write_text(page, f"{parts[0]}{MARK}\n\n{text}\n{MARK}{parts[2]}")
 
 
 def write_thin_logs(runs: Path, folder: Path) -> list[Path]:

@@ -97,7 +97,7 @@ def series_of(results: Mapping[str, Result]) -> dict[str, list[Point]]:
     Loss is comparable within a series only: a code tells of 4x4 pixels, whatever they show.
 
     Raises:
-        InvalidInput: there are none.
+        InvalidInput: there are none, or some answered other points than others.
     """
     series: dict[str, list[Point]] = {}
     for result in sorted(results.values(), key=lambda result: result["flops"]):
@@ -115,6 +115,12 @@ def series_of(results: Mapping[str, Result]) -> dict[str, list[Point]]:
             high=total["AR_high"],
         )
         series.setdefault(f"{row['samples'].get('image_size', 128)} pixels", []).append(point)
+    sets = {r["recall"]["set"] for r in results.values() if r["row"]["part"] == "scaling"}
+    if len(sets) > 1:
+        raise InvalidInput(
+            f"rows were asked about different sets of worlds ({', '.join(sorted(sets))}); score "
+            "those of one set again: remove their results, which keeps what they learned"
+        )
     if not series:
         raise InvalidInput("no row of the part scaling has a result; run some")
     return series

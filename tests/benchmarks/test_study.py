@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.study import Study, main, run_rows
-from benchmarks.study_report import paired_difference, tables, write_thin_logs
+from benchmarks.study_report import paired_difference, tables, write_into, write_thin_logs
 from benchmarks.study_rows import ROWS, Row, choose, recipe_of
 from benchmarks.study_score import Examined, step_flops
 from benchmarks.study_shards import shards_of
@@ -202,6 +202,18 @@ def test_differences_are_paired_by_picture():
     mean, (low, high) = paired_difference(result(base + 0.1), result(base))
     assert mean == pytest.approx(0.1)
     assert high - low < 1e-9
+
+
+def test_tables_take_their_place_in_a_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- tables -->\nold\n<!-- tables -->\nafter\n")
+    for text in ("first\n", "second\n"):
+        write_into(page, text)
+        found = page.read_text()
+        assert found == f"before\n<!-- tables -->\n\n{text}\n<!-- tables -->\nafter\n"
+    page.write_text("no marks")
+    with pytest.raises(InvalidInput, match="twice, it has 0"):
+        write_into(page, "x")
 
 
 def test_the_command_line_lists_rows_and_names_what_is_missing(tmp_path, capsys):

@@ -64,6 +64,7 @@ def test_the_picture_shows_each_series_and_the_table_what_it_says(tmp_path):
                 "flops": flops,
                 "held_out": {"loss": 1 + 1e6 * flops**-0.5},
                 "recall": {
+                    "set": "s",
                     "rows": [{"family": "all", "AR": recall, "AR_low": 0.05, "AR_high": 0.6}],
                     "pictures": {str(n): [recall + 0.01 * n, 0.0] for n in range(10)},
                 },
@@ -71,3 +72,6 @@ def test_the_picture_shows_each_series_and_the_table_what_it_says(tmp_path):
     text = draw_scaling(results, tmp_path / "plot.png")
     assert text.count("| 64 pixels |") == text.count("| 128 pixels |") == 2
     assert np.array(Image.open(tmp_path / "plot.png")).std() > 10
+    results["r64-0"]["recall"]["set"] = "t"
+    with pytest.raises(InvalidInput, match=r"different sets of worlds \(s, t\)"):
+        draw_scaling(results, tmp_path / "plot.png")
