@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from skimage.segmentation import felzenszwalb, random_walker
+from skimage.graph import merge_hierarchical, rag_mean_color
+from skimage.segmentation import felzenszwalb, random_walker, slic
 
 from spelke.errors import UnknownName
 
@@ -46,6 +47,10 @@ class BaselineSettings:
     """Felzenszwalb: preference for large regions."""
     felzenszwalb_sigma: float = 0.5
     """Felzenszwalb: blur in pixels before the graph is built."""
+    slic_regions: int = 200
+    """SLIC: about how many superpixels the picture is first cut into."""
+    slic_tolerance: float = 12.0
+    """SLIC: greatest CIELAB distance of the mean colours of neighbours that are merged."""
     walker_beta: float = 3000.0
     """Random walker: how much colour edges hinder the walk."""
     walker_reach: float = 3.0
@@ -79,6 +84,23 @@ def felzenszwalb_region(image: Image, points: Points, settings: BaselineSettings
     """Region of the graph-based segmentation of Felzenszwalb and Huttenlocher at the point."""
     labels = felzenszwalb(
         image, scale=settings.felzenszwalb_scale, sigma=settings.felzenszwalb_sigma, min_size=50
+    )
+    return labels == labels[points[:, 1], points[:, 0]][:, None, None]
+
+
+def slic_merge(image: Image, points: Points, settings: BaselineSettings) -> Masks:
+    """SLIC superpixels, of which the most alike neighbours are merged until none are near."""
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    pieces = slic(image, settings.slic_regions, start_label=0)
+    graph = rag_mean_color(lab, pieces)
+    labels = merge_hierarchical(
+        pieces,
+        graph,
+        thresh=settings.slic_tolerance,
+        rag_copy=False,
+        in_place_merge=True,
+        merge_func=_add_colours,
+        weight_func=_colour_distance,
     )
     return labels == labels[points[:, 1], points[:, 0]][:, None, None]
 
@@ -143,6 +165,7 @@ def whole_image(image: Image, points: Points, settings: BaselineSettings) -> Mas
 METHODS: dict[str, Callable[[Image, Points, BaselineSettings], Masks]] = {
     "flood-fill": flood_fill,
     "felzenszwalb": felzenszwalb_region,
+    "slic-merge": slic_merge,
     "random-walker": random_walk,
     "grabcut": grabcut,
     "disc": mean_disc,
@@ -198,6 +221,20 @@ def component_at(
     labels = np.asarray(cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)[1])
     label = labels[point[1], point[0]]
     return (labels == label) & (label > 0)
+
+
+def _add_colours(graph: Any, merged: int, kept: int) -> None:
+    """Give a region the colours of another, which `rag_mean_color` keeps as sum and count."""
+    one, other = graph.nodes[kept], graph.nodes[merged]
+    for part in ("total color", "pixel count"):
+        one[part] = one[part] + other[part]
+    one["mean color"] = one["total color"] / one["pixel count"]
+
+
+def _colour_distance(graph: Any, merged: int, kept: int, neighbour: int) -> dict[str, float]:
+    """Distance of a neighbour's mean colour from that of a region that has just grown."""
+    apart = graph.nodes[kept]["mean color"] - graph.nodes[neighbour]["mean color"]
+    return {"weight": float(np.linalg.norm(apart))}
 
 
 def _box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:

@@ -22,6 +22,10 @@ GRID: dict[str, dict[str, tuple[float, ...]]] = {
         "felzenszwalb_scale": (400.0, 800.0, 1600.0, 3200.0),
         "felzenszwalb_sigma": (0.25, 0.5, 0.8),
     },
+    "slic-merge": {
+        "slic_regions": (100, 200, 400),
+        "slic_tolerance": (6.0, 9.0, 12.0, 16.0, 21.0, 28.0),
+    },
     "random-walker": {
         "walker_beta": (300.0, 1000.0, 3000.0),
         "walker_reach": (2.0, 3.0, 4.0, 6.0),

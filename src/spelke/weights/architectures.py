@@ -53,6 +53,13 @@ ARCHITECTURES: dict[str, tuple[Part, ...]] = {
         _quantizer("rgb_quantizer", required=False),
     ),
     "local_quantizer": (_quantizer("network"),),
+    "two_frame": (
+        Part(
+            "network",
+            "spelke.models.two_frame:TwoFrameConfig",
+            "spelke.models.two_frame:TwoFramePredictor",
+        ),
+    ),
 }
 """Architecture names to their parts."""
 

@@ -44,6 +44,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     ),
     "flood-fill": _classical("flood-fill", "connected pixels of a colour like that at the point"),
     "felzenszwalb": _classical("felzenszwalb", "region of Felzenszwalb and Huttenlocher's graph"),
+    "slic-merge": _classical("slic-merge", "SLIC superpixels merged by colour"),
     "random-walker": _classical("random-walker", "random walker from the point against all far"),
     "grabcut": _classical("grabcut", "GrabCut with a disc of the mean object size as guess"),
     "disc": _classical("disc", "a disc of the mean object size, without looking"),
@@ -53,6 +54,11 @@ BUILT_IN: dict[str, BuiltIn] = {
     ),
     "part-oracle": BuiltIn(
         f"{_HERE}.oracles:PartOracle", "the true outline of what looks alike of that object"
+    ),
+    "cwm": BuiltIn(
+        f"{_HERE}.cwm:Cwm",
+        "what comes along when the patch is moved in a predicted next frame",
+        weights="a folder of architecture two_frame",
     ),
     "sam": _pretrained("sam:Sam", "Segment Anything, its best mask", "facebook/sam-vit-huge"),
     "sam2": _pretrained(
