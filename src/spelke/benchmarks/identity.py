@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def digest_of_code(*packages: str) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
+@lru_cache(maxsize=1024)
 def without_words(source: str) -> str:
     """Return Python source as a syntax tree without comments, layout and docstrings."""
     tree = ast.parse(source)

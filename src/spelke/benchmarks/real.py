@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from spelke.benchmarks.baselines import component_at
 from spelke.benchmarks.test_set import TestItem
-from spelke.data.image import read_image
+from spelke.data.label_maps import read_label_map, read_pixels
 from spelke.errors import BadFile, InvalidInput, MissingData, SpelkeError
 
 MANIFEST = "segments_manifest.json"
@@ -58,22 +57,8 @@ def read_photos(folder: str | os.PathLike[str], sources: tuple[str, ...] = ()) -
     """
     folder = Path(folder)
     path = folder / MANIFEST
-    if not path.is_file():
-        raise MissingData(f"no {MANIFEST} in {folder}: name the folder that holds it")
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["items"]
-        known = {entry["source"] for entry in entries}
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadFile(f"{path} is not a manifest of segments: {error!r}") from error
-    unknown = sorted(set(sources) - known)
-    if unknown:
-        raise MissingData(
-            f"no source {', '.join(unknown)} in {path}; it has {', '.join(sorted(known))}"
-        )
     photos = Photos([])
-    for entry in entries:
-        if sources and entry["source"] not in sources:
-            continue
+    for entry in read_manifest(folder, sources):
         name = str(entry.get("image"))
         try:
             photos.items.append(read_photo(folder, entry))
@@ -87,6 +72,28 @@ def read_photos(folder: str | os.PathLike[str], sources: tuple[str, ...] = ()) -
     return photos
 
 
+def read_manifest(folder: Path, sources: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the entries of a manifest, of some sources or all; see `read_photos`.
+
+    Raises:
+        MissingData: no manifest, or no such source. BadFile: it is not what is described there.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise MissingData(f"no {MANIFEST} in {folder}: name the folder that holds it")
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["items"]
+        known = {entry["source"] for entry in entries}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadFile(f"{path} is not a manifest of segments: {error!r}") from error
+    unknown = sorted(set(sources) - known)
+    if unknown:
+        raise MissingData(
+            f"no source {', '.join(unknown)} in {path}; it has {', '.join(sorted(known))}"
+        )
+    return [entry for entry in entries if not sources or entry["source"] in sources]
+
+
 def read_photo(folder: Path, entry: Mapping[str, Any]) -> TestItem:
     """Read one entry of a manifest; see `read_photos`.
 
@@ -94,9 +101,8 @@ def read_photo(folder: Path, entry: Mapping[str, Any]) -> TestItem:
         MissingData, BadFile: the picture or its mask is absent or unreadable.
         InvalidInput: they do not fit each other.
     """
-    picture = read_image(folder / entry["image"])
-    image = (picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-    values = _read_mask(folder / entry["mask"])
+    image = read_pixels(folder / entry["image"])
+    values = read_label_map(folder / entry["mask"])
     if values.shape != image.shape[:2]:
         raise InvalidInput(
             f"{entry['mask']} has (height, width) {values.shape}, its picture {image.shape[:2]}"
@@ -124,16 +130,3 @@ def _segment(values: np.ndarray, segment: Mapping[str, Any]) -> np.ndarray:
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     x, y = segment["click_xy"]
     return component_at(opened.astype(bool), (int(x), int(y)))
-
-
-def _read_mask(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise MissingData(f"there is no mask {path}")
-    try:
-        with Image.open(path) as file:
-            values = np.array(file)  # palette images give their indices
-    except (OSError, ValueError) as error:
-        raise BadFile(f"{path} cannot be read as a mask: {error}") from error
-    if values.ndim != 2:
-        raise BadFile(f"{path} must be a grey or palette picture, it has shape {values.shape}")
-    return values
