@@ -40,6 +40,49 @@ def test_a_damaged_shard_is_made_again_and_a_whole_one_is_kept(tmp_path, capsys)
     assert "other options" in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two scenes in one shard."""
+    folder = tmp_path_factory.mktemp("shards")
+    make = ["worlds", "make", str(folder), "--scenes", "2", "--families", "sprites", *SMALL]
+    assert main(make) == 0
+    return make
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--families", "sprites", "stacks"], "families was sprites and is sprites stacks"),
+        (["--pokes", "3"], "pokes was 1 and is 3"),
+        (["--size", "96"], "size was 64 and is 96"),
+        (["--groups"], "groups was 0 and is 8"),
+        (["--renderer", "raycast"], "renderer was gl and is raycast"),
+        (["--shard-size", "1"], "--shard-size"),
+        (["--scenes", "1"], "--scenes"),
+    ],
+)
+def test_going_on_with_other_options_names_what_differs(made, change, words, capsys):
+    assert main([*made, *change]) == 2
+    assert words in capsys.readouterr().err
+    assert main(made) == 0
+
+
+def test_scenes_are_not_made_twice_by_larger_shards(tmp_path, capsys):
+    make = ["worlds", "make", str(tmp_path), "--families", "sprites", *SMALL]
+    assert main([*make, "--scenes", "3", "--shard-size", "1"]) == 0
+    assert main([*make, "--scenes", "3"]) == 2
+    assert "--shard-size" in capsys.readouterr().err
+    assert main([*make, "--scenes", "4", "--shard-size", "1"]) == 0
+    assert len(list(read_scenes(tmp_path))) == 4
+
+
+def test_a_last_shard_that_was_not_full_is_filled(tmp_path):
+    make = ["worlds", "make", str(tmp_path), "--families", "sprites", *SMALL]
+    for count in ("1", "2"):
+        assert main([*make, "--scenes", count]) == 0
+    assert len(list(read_scenes(tmp_path))) == 2
+
+
 def test_scenes_are_drawn_by_the_renderer_asked_for(tmp_path, capsys):
     make = ["worlds", "make", str(tmp_path), "--scenes", "1", "--families", "stacks", *SMALL]
     assert main([*make, "--renderer", "raycast"]) == 0
@@ -56,6 +99,8 @@ def test_an_evaluation_set_and_its_sheet(tmp_path, capsys):
     assert hdf5_keys(path) == ["test-000000000", "test-000000001"]
     assert main(make) == 0
     assert "there already" in capsys.readouterr().err
+    assert main([*make, "--directions", "3"]) == 2
+    assert "groups was 2 and is 3" in capsys.readouterr().err
     assert main(["worlds", "show", str(path), "--out", str(sheet)]) == 0
     assert sheet.stat().st_size > 5000
     assert sorted(item.name for item in tmp_path.iterdir()) == ["set.h5", "sheet.png"]

@@ -20,15 +20,16 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from spelke.cli.parse import parse
+from spelke.data.shard_jobs import ShardJob, check_made_with
 from spelke.data.worlds import (
     decode,
     hdf5_keys,
+    read_hdf5,
     read_scenes,
     read_shards,
     write_hdf5,
-    write_shard,
 )
-from spelke.errors import BadFile, InvalidInput, MissingData, SpelkeError
+from spelke.errors import InvalidInput, SpelkeError
 from spelke.worlds.generate import SceneOptions, make_scene
 from spelke.worlds.layout import FAMILIES
 from spelke.worlds.scene import WorldScene
@@ -106,7 +107,7 @@ class Make:
         print(f"{self.scenes} scenes in {self.out} ({speed:.1f} scenes/s)", file=sys.stderr)
         return 0
 
-    def _jobs(self) -> Iterator[_Job]:
+    def _jobs(self) -> Iterator[ShardJob]:
         options = SceneOptions(
             families=self.families,
             split=self.split,
@@ -127,72 +128,39 @@ class Make:
         for start in range(0, self.scenes, step):
             first = self.seed + start
             path = folder / f"{self.split}-{first:09d}.tar"
-            yield _Job(path, first, min(step, self.scenes - start), options)
+            yield ShardJob(path, first, min(step, self.scenes - start), options)
 
     def _parts(self) -> Path:
         return self.out.with_name(f".{self.out.name}.parts")
 
-    def _joined(self, jobs: list[_Job]) -> bool:
+    def _joined(self, jobs: list[ShardJob]) -> bool:
         if not self.out.is_file():
             return False
         wanted = [key for job in jobs for key in job.keys()]  # noqa: SIM118
-        if hdf5_keys(self.out) == wanted:
-            return True
-        raise InvalidInput(f"{self.out} holds other scenes; name another file or remove it")
+        if hdf5_keys(self.out) != wanted:
+            raise InvalidInput(f"{self.out} holds other scenes; name another file or remove it")
+        (first,) = read_hdf5(self.out, wanted[:1])
+        check_made_with(first, jobs[0].options, self.out)
+        return True
 
-    def _join(self, jobs: list[_Job]) -> None:
+    def _join(self, jobs: list[ShardJob]) -> None:
         records = read_shards([job.path for job in jobs])
         write_hdf5(self.out, ((record["__key__"].decode(), decode(record)) for record in records))
         shutil.rmtree(self._parts())
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One shard: the scenes of seeds `first` to `first + count - 1`."""
-
-    path: Path
-    first: int
-    count: int
-    options: SceneOptions
-
-    def keys(self) -> Iterator[str]:
-        for seed in range(self.first, self.first + self.count):
-            yield f"{self.options.split}-{seed:09d}"
-
-    def is_done(self) -> bool:
-        """Whether the shard is there, whole, and made with these options."""
-        try:
-            records = list(read_shards([self.path]))
-            first = decode(records[0]) if records else None
-        except (MissingData, BadFile):
-            return False
-        if first is None or [record["__key__"].decode() for record in records] != list(self.keys()):
-            return False
-        options, after = self.options, first.pokes.rgb is not None
-        made = (first.ids.shape[0], len(first.pokes), after, first.renderer or options.renderer)
-        wanted = (options.size, options.pokes, options.after_frames, options.renderer)
-        if made != wanted or (first.carry is not None) != bool(options.groups):
-            raise InvalidInput(
-                f"{self.path} was made with other options (size, pokes, after-frames, renderer: "
-                f"{made}); name another folder, or remove it"
-            )
-        return True
-
-    def make(self) -> None:
-        """Make and write the shard."""
-
-        def scenes() -> Iterator[tuple[str, WorldScene]]:
-            for number, key in enumerate(self.keys()):
-                yield key, make_scene(self.first + number, self.options)
-                if _made is not None:
-                    with _made.get_lock():
-                        _made.value += 1
-
-        write_shard(self.path, scenes())
-
-
 _made: Any = None
 """Scenes made so far by all workers; set in each worker."""
+
+
+def _make(job: ShardJob) -> None:
+    job.make(_count)
+
+
+def _count() -> None:
+    if _made is not None:
+        with _made.get_lock():
+            _made.value += 1
 
 
 def _start_worker(made: Any) -> None:
@@ -203,14 +171,14 @@ def _start_worker(made: Any) -> None:
         signal.signal(number, lambda *_: sys.exit(1))
 
 
-def _run(jobs: list[_Job], workers: int) -> None:
+def _run(jobs: list[ShardJob], workers: int) -> None:
     """Make shards side by side, with a progress bar on standard error."""
     from rich.console import Console
     from rich.progress import Progress, track
 
     if min(workers, len(jobs)) == 1:
         for job in track(jobs, "shards", console=Console(stderr=True)):
-            job.make()
+            _make(job)
         return
     context = multiprocessing.get_context("spawn")  # forking a process with a GL context can hang
     made = context.Value("q", 0)
@@ -221,7 +189,7 @@ def _run(jobs: list[_Job], workers: int) -> None:
         task = bar.add_task("scenes", total=sum(job.count for job in jobs))
         started = time.monotonic()
         try:
-            waiting = {pool.submit(job.make) for job in jobs}
+            waiting = {pool.submit(_make, job) for job in jobs}
             while waiting:
                 finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                 speed = made.value / (time.monotonic() - started)

@@ -33,6 +33,7 @@ Record = dict[str, bytes]
 
 _IMAGES = ("rgb", "ids", "depth")
 _NAMES = ("notes", "body_joint", "body_shape", "body_family", "body_notes")
+_TABLES = ("versions", "options")
 _POKE_FRAMES = ("rgb", "ids", "depth", "visible")
 
 
@@ -66,7 +67,7 @@ def _tables(scene: WorldScene) -> dict[str, np.ndarray]:
             continue
         if item.name in ("group_masks", "ignore_masks"):
             tables[item.name] = np.packbits(value, axis=-1)
-        elif item.name == "versions":
+        elif item.name in _TABLES:
             tables[item.name] = np.array(json.dumps(value, sort_keys=True))
         elif isinstance(value, tuple):
             tables[item.name] = np.array(json.dumps(value))
@@ -92,7 +93,7 @@ def _from_tables(tables: dict[str, Any], images: dict[str, np.ndarray]) -> World
         value = tables[item.name]
         if item.name in ("group_masks", "ignore_masks"):
             value = np.unpackbits(value, axis=-1, count=width).astype(bool)
-        elif item.name == "versions":
+        elif item.name in _TABLES:
             value = json.loads(str(value))
         elif item.name in _NAMES:
             value = tuple(json.loads(str(value)))

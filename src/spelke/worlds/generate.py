@@ -83,6 +83,11 @@ class SceneOptions:
             raise InvalidInput("pokes must be at least 1 and groups (directions) at least 0")
         Photos(self.split, self.photos)  # refuses here what this machine does not have
 
+    def to_plain(self) -> dict[str, Any]:
+        """The options as JSON would give them back; scenes carry them."""
+        values = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
 
 def make_scene(seed: int, options: SceneOptions | None = None) -> WorldScene:
     """Make the scene of a seed.
@@ -120,7 +125,9 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
         scene = draw_sprites(SpriteStreams(*streams), _sprite_options(options))
         if kind != family:
             scene = dataclasses.replace(scene, notes=(*scene.notes, kind))
-        return dataclasses.replace(scene, family=family, seed=seed, attempt=attempt)
+        return dataclasses.replace(
+            scene, family=family, seed=seed, attempt=attempt, options=options.to_plain()
+        )
     things, view, look = draw_scene(physics, appearance, camera_rng, kind, options)
     model, data, mjcf = _settled(things, look, options.size)
     moving = _launched(model, data, things)
@@ -152,6 +159,7 @@ def _attempt(seed: int, attempt: int, options: SceneOptions) -> WorldScene:
             camera_moves=moves,
             moving=moving,
             renderer=options.renderer,
+            options=options.to_plain(),
             notes=(*look.notes, kind) if kind != family else look.notes,
             mjcf=mjcf,
         )

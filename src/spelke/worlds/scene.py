@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -81,6 +82,8 @@ class WorldScene:
         moving: whether things move by themselves; a response is then what a poke changed.
         renderer: one of `renderers.RENDERERS`, "" for sprites.
         seed, attempt: what the scene was drawn from. notes: e.g. "decoys".
+        options: `generate.SceneOptions.to_plain()` of how it was made; empty where a file of an
+            earlier version does not say.
         versions: of MuJoCo and numpy. mjcf, state0: for exact replay ((S,) float64).
         carry: (N, N) float32 or None, a_ij of `groups`. group_masks, ignore_masks: (N, H, W) bool
             or None.
@@ -117,6 +120,7 @@ class WorldScene:
     versions: dict[str, str] = field(default_factory=dict)
     mjcf: str = ""
     state0: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    options: dict[str, Any] = field(default_factory=dict)
     carry: np.ndarray | None = None
     group_masks: np.ndarray | None = None
     ignore_masks: np.ndarray | None = None
