@@ -1,10 +1,14 @@
 """Flow against geometry done by hand, MuJoCo's rays, and the rendered second frame."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spelke.errors import InvalidInput
 from spelke.flow.warp import warp_backward
 from spelke.worlds.flow import flow_at, flow_from_poses, move_pixels, pixel_grid, rotation_matrices
 from spelke.worlds.generate import SceneOptions, make_scene
@@ -217,3 +221,45 @@ def body_residuals(scene, poke, first, second):
             continue  # too little texture to measure a displacement
         found.append(float(np.linalg.norm(np.linalg.solve(normal, a.T @ (first - back)[mask]))))
     return found
+
+
+def test_flow_there_and_back_cancels_where_both_frames_show_the_point(scene):
+    """And what the first frame does not show is what no visible pixel of it lands on."""
+    moved = 0
+    for poke in range(len(scene.pokes)):
+        there, back = scene.frame_flow(poke), scene.backward_flow(poke)
+        visible = scene.pokes.visible[poke] & ~scene.edges()
+        moves = visible & (np.hypot(*there) > 0.5)
+        rows, columns = np.nonzero(visible)
+        x = np.rint(columns + there[0, rows, columns]).astype(int).clip(0, 255)
+        y = np.rint(rows + there[1, rows, columns]).astype(int).clip(0, 255)
+        same = scene.pokes.ids[poke][y, x] == scene.ids[rows, columns]
+        error = np.hypot(*(there[:, rows, columns] + back[:, y, x]))[same]
+        assert np.median(error) < 0.02
+        assert np.quantile(error, 0.99) < 1
+        assert same.mean() > 0.99
+        hidden = scene.disoccluded(poke)
+        assert hidden[y, x].mean() < 0.01
+        moved += hidden.sum() * moves.any()
+    assert moved > 0
+
+
+def test_edges_are_where_ids_change(scene):
+    edges = scene.edges()
+    rows, columns = np.nonzero(scene.ids[:, 1:] != scene.ids[:, :-1])
+    assert edges[rows, columns].all()
+    assert edges[rows, columns + 1].all()
+    assert 0 < edges.mean() < 0.2
+    assert not edges[2:-2, 2:-2][_even(scene.ids)].any()
+
+
+def _even(ids):
+    """Of the pixels two from the border, those whose neighbours all show the same."""
+    near = [np.roll(ids, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    return np.all([other == ids for other in near], axis=0)[2:-2, 2:-2]
+
+
+def test_backward_flow_needs_the_after_frames(scene):
+    bare = replace(scene, pokes=replace(scene.pokes, rgb=None, ids=None, depth=None, visible=None))
+    with pytest.raises(InvalidInput, match="after_frames"):
+        bare.backward_flow(0)

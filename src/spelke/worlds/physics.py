@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,6 +108,7 @@ def roll(
     steps: int,
     record: Sequence[int] = (),
     mass: np.ndarray | None = None,
+    watch: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Roll `steps` steps from a saved state, poked or (push None) not.
 
@@ -115,6 +116,7 @@ def roll(
         push: what the finger does; None, or one of kind "none", for the no-poke twin.
         record: step counts at which poses are wanted; by default the last one only.
         mass: (N,) carried masses at the saved state (`carried_mass`), computed if not given.
+        watch: called after each step with its number, from 0, when `data` holds its contacts.
 
     Returns:
         (len(record) or 1, N, 7) poses; NaN if the simulation became unstable.
@@ -133,15 +135,18 @@ def roll(
         finger = Finger(model, data, push, float(mass[push.body]), course)
     wanted = sorted(record) if len(record) else [steps]
     found, done = {}, 0
-    if finger is None:
+    if finger is None and watch is None:
         for stop in wanted:
             mujoco.mj_step(model, data, nstep=stop - done)
             done = stop
             found[stop] = _fresh_poses(model, data)
     else:
         for step in range(steps):
-            finger.press(model, data, step)
+            if finger is not None:
+                finger.press(model, data, step)
             mujoco.mj_step(model, data)
+            if watch is not None:
+                watch(step)
             if step + 1 in wanted:
                 found[step + 1] = _fresh_poses(model, data)
         data.xfrc_applied[:] = 0

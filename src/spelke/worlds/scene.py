@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from spelke.errors import InvalidInput
-from spelke.worlds.flow import flow_from_poses, rotation_matrices
+from spelke.worlds.flow import (
+    flow_from_poses,
+    move_pixels,
+    pixel_grid,
+    rotation_matrices,
+    visibility,
+)
 from spelke.worlds.render import SKY
 from spelke.worlds.shapes import quat_multiply
 
@@ -162,6 +168,62 @@ class WorldScene:
         """Flow (2, H, W) float32 to the frame after a poke, with what would have moved anyway."""
         end = self.pokes.end_pose[poke]
         return self._flow(poke, end[:, :3], end[:, 3:])
+
+    def backward_flow(self, poke: int) -> np.ndarray:
+        """Flow (2, H, W) float32 from the frame after a poke back to the first one.
+
+        Raises:
+            InvalidInput: the after-frames were not rendered.
+        """
+        return self._backward(poke)[0]
+
+    def disoccluded(self, poke: int) -> np.ndarray:
+        """(H, W) bool: what the frame after a poke shows and the first one does not.
+
+        Raises:
+            InvalidInput: the after-frames were not rendered.
+        """
+        flow, depth = self._backward(poke)
+        ids, _ = self._after(poke)
+        return ~visibility(flow, depth, ids, self.ids, self.depth)
+
+    def edges(self) -> np.ndarray:
+        """(H, W) bool: pixels within one of a change of bodies, where colours are mixed."""
+        padded = np.pad(self.ids, 1, mode="edge")
+        height, width = self.ids.shape
+        shifted = [
+            padded[row : row + height, column : column + width]
+            for row in range(3)
+            for column in range(3)
+        ]
+        return np.any([other != self.ids for other in shifted], axis=0)
+
+    def _after(self, poke: int) -> tuple[np.ndarray, np.ndarray]:
+        if self.pokes.ids is None or self.pokes.depth is None:
+            raise InvalidInput(
+                "the frames after the pokes were not rendered; make the scene with after_frames"
+            )
+        return self.pokes.ids[poke], self.pokes.depth[poke]
+
+    def _backward(self, poke: int) -> tuple[np.ndarray, np.ndarray]:
+        """Flow of the after-frame's pixels to the first frame, and their depth there."""
+        ids, depth = self._after(poke)
+        end, pokes = self.pokes.end_pose[poke], self.pokes
+        flow, there = move_pixels(
+            *pixel_grid(*ids.shape),
+            ids,
+            depth,
+            self.K,
+            pokes.R[poke],
+            pokes.p[poke],
+            end[:, :3],
+            end[:, 3:],
+            self.body_pos[None],
+            self.body_quat[None],
+            self.R,
+            self.p,
+        )
+        return flow[0], there[0]
 
     def _flow(self, poke: int, pos: np.ndarray, quat: np.ndarray) -> np.ndarray:
         return flow_from_poses(
