@@ -12,7 +12,7 @@ from spelke.benchmarks.clips import item_of, read_moments
 from spelke.benchmarks.foretell import AFFORDANCES, Forecast, Forecaster, moved_rigidly
 from spelke.benchmarks.motion import (
     draw_parts,
-    lead_of,
+    leads_of,
     rows_of_part,
     score_affordance,
     score_field,
@@ -145,9 +145,9 @@ def test_rows_have_sources_and_all_and_intervals(parts, moments):
     assert rows[-1].num_images == rows[0].num_images + rows[1].num_images == len(moments)
     plain = json.loads(json.dumps(rows[-1].to_json()))
     assert plain["AUC"] == plain["AUC_low"] == 1
-    lead = lead_of(
-        "segments", "seer", parts["segments"]["seer"], without(parts["segments"], ["seer"])
-    )
+    leads = leads_of("segments", parts["segments"], without(parts["segments"], ["seer"]))
+    assert [lead.number for lead in leads] == ["AR", "mIoU"]
+    lead = leads[1]
     assert lead.rival == "everything"
     assert 0 < lead.low <= lead.ahead <= lead.high <= 1
 

@@ -21,7 +21,9 @@ from spelke.benchmarks.segment_metrics import bootstrap_interval
 Values = Mapping[str, Mapping[str, float]]
 """Name of the picture to name of a number to its value."""
 LEADING = {"affordance": "AP", "displacement": "IoU", "segments": "AR"}
-"""Parts of the benchmark, and the number that decides who is ahead in each."""
+"""Parts of the benchmark, and the number that orders the methods of each."""
+COMPARED = {"affordance": ("AUC", "AP"), "displacement": ("IoU", "AP"), "segments": ("AR", "mIoU")}
+"""Numbers in which world models are compared with the best of the others."""
 HALF = 0.5
 """Share of the push from which on a pixel counts as moved."""
 
@@ -125,7 +127,7 @@ class Lead:
 
     Attributes:
         part, model, rival: who is compared, in what.
-        number: which number decides.
+        number: which number is compared.
         ahead: mean difference over pictures. low, high: its paired 95 % bootstrap over pictures.
     """
 
@@ -143,17 +145,32 @@ class Lead:
             "part": self.part,
             "model": self.model,
             "best_baseline": self.rival,
-            f"{self.number}_ahead": round(self.ahead, 4),
+            "number": self.number,
+            "ahead": round(self.ahead, 4),
             "low": round(self.low, 4),
             "high": round(self.high, 4),
         }
 
 
+def leads_of(part: str, methods: Mapping[str, Values], rivals: Mapping[str, Values]) -> list[Lead]:
+    """Compare every method that is no rival with the best rival, in each of `COMPARED`."""
+    return [
+        lead_of(part, number, method, values, rivals)
+        for method, values in methods.items()
+        if method not in rivals
+        for number in COMPARED[part]
+    ]
+
+
 def lead_of(
-    part: str, model: str, values: Values, rivals: Mapping[str, Values], seed: int = 0
+    part: str,
+    number: str,
+    model: str,
+    values: Values,
+    rivals: Mapping[str, Values],
+    seed: int = 0,
 ) -> Lead:
-    """Compare one model with the best of its rivals, picture by picture."""
-    number = LEADING[part]
+    """Compare one method with the best of its rivals, picture by picture."""
     columns = {
         name: np.array([found[key][number] for key in values]) for name, found in rivals.items()
     }
@@ -177,6 +194,17 @@ def draw_parts(rows: Sequence[MotionRow]) -> Any:
         )
         tables += [_overall(part, totals), _by_source(part, leading, own, totals)]
     return Group(*tables)
+
+
+def draw_leads(leads: Sequence[Lead]) -> Any:
+    """Lay out how far world models are ahead."""
+    table = _table("ahead of the best method without a world model, 95 % paired")
+    for name in ("part", "number", "best of the others", "ahead by"):
+        table.add_column(name, no_wrap=True)
+    for lead in leads:
+        ahead = f"{lead.ahead:+.3f} ({lead.low:+.3f} to {lead.high:+.3f})"
+        table.add_row(lead.model, lead.part, lead.number, lead.rival, ahead)
+    return table
 
 
 def _overall(part: str, totals: Sequence[MotionRow]) -> Any:

@@ -93,7 +93,7 @@ def _forecasts(
 
 
 def _report(verb: Motion, moments: Sequence[Moment], found: Parts, models: Sequence[str]) -> None:
-    from spelke.benchmarks.motion import draw_parts, lead_of, rows_of_part
+    from spelke.benchmarks.motion import draw_leads, draw_parts, leads_of, rows_of_part
     from spelke.benchmarks.motion_parts import without
 
     rows = [
@@ -103,17 +103,13 @@ def _report(verb: Motion, moments: Sequence[Moment], found: Parts, models: Seque
         for row in rows_of_part(part, method, moments, values)
     ]
     leads = [
-        lead_of(part, model, methods[model], without(methods, models))
+        lead
         for part, methods in found.items()
-        for model in models
+        for lead in leads_of(part, methods, without(methods, models))
     ]
     if verb.json:
         for row in (*rows, *leads):
             print(json.dumps(row.to_json()))
     console = table_console(verb.json)
     console.print(draw_parts(rows))
-    for lead in leads:
-        console.print(
-            f"{lead.part}: {lead.model} is ahead of {lead.rival} by {lead.number} "
-            f"{lead.ahead:+.3f}, 95 % {lead.low:+.3f} to {lead.high:+.3f}"
-        )
+    console.print(draw_leads(leads))
