@@ -6,7 +6,7 @@ training. Entry points: `Examined`, `step_flops`, `held_out_numbers`, `recall_nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from spelke.benchmarks.contestants import contestant
+from spelke.benchmarks.load_segmenter import load_segmenter
 from spelke.benchmarks.quick import run_models
 from spelke.benchmarks.report import score_answers
 from spelke.benchmarks.test_set import TestItem
@@ -147,21 +147,32 @@ def _rgb_numbers(quantizer: LocalQuantizer, images: Tensor) -> dict[str, float]:
 def _flow_numbers(
     quantizer: LocalQuantizer, table: Tensor, flows: Sequence[Tensor]
 ) -> dict[str, float]:
-    errors: dict[str, list[Tensor]] = {"decoder": [], "mean_of_code": []}
-    lengths, used = [], set[int]()
-    for flow in flows:
+    used: set[int] = set()
+
+    def decoded(flow: Tensor) -> Tensor:
         codes = quantizer.encode(quantizer.normalise(flow))
-        means = table[codes].permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
-        decoded = quantizer.denormalise(quantizer.decode(codes))
-        for name, answer in (("decoder", decoded), ("mean_of_code", means)):
-            errors[name].append((answer - flow).norm(dim=1).flatten())
-        lengths.append(flow.norm(dim=1).flatten())
         used.update(codes.unique().tolist())
-    length = torch.cat(lengths)
+        return quantizer.denormalise(quantizer.decode(codes))
+
+    def mean_of_code(flow: Tensor) -> Tensor:
+        codes = quantizer.encode(quantizer.normalise(flow))
+        return table[codes].permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+
+    numbers = flow_errors({"decoder": decoded, "mean_of_code": mean_of_code}, flows)
+    return {**numbers, "codes_used": len(used)}
+
+
+CodeAnswers = Mapping[str, Callable[[Tensor], Tensor]]
+"""Names to what is left of flow fields (picture, 2, side, side) after coding."""
+
+
+def flow_errors(answers: CodeAnswers, flows: Sequence[Tensor]) -> dict[str, float]:
+    """Mean end-point error of each answer over all and over moving pixels, and their motion."""
+    length = torch.cat([flow.norm(dim=1).flatten() for flow in flows])
     moving = length >= MOVING_PX
-    numbers: dict[str, float] = {"codes_used": len(used), "motion_px": float(length[moving].mean())}
-    for name, parts in errors.items():
-        error = torch.cat(parts)
+    numbers = {"motion_px": float(length[moving].mean())}
+    for name, answer in answers.items():
+        error = torch.cat([(answer(flow) - flow).norm(dim=1).flatten() for flow in flows])
         numbers[f"{name}_epe"] = float(error.mean())
         numbers[f"{name}_epe_moving"] = float(error[moving].mean())
     return numbers
@@ -178,7 +189,8 @@ def recall_numbers(
         items: held-out worlds.
         folder: keeps the answers, so that an interrupted row goes on.
     """
-    model = replace(contestant(str(checkpoint), "cpu"), name=name)
+    model = load_segmenter(str(checkpoint), "cpu")
+    model.name = name
     outcome = run_models([model], items, folder)
     scores = score_answers(items, outcome.answers[name])
     return {

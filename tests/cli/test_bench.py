@@ -1,13 +1,14 @@
 """`spelke bench`: what it prints, keeps and refuses, on worlds and a model that need no time."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.segmenters import Answering
 
 import spelke
-from spelke.benchmarks import contestants, held_out
+from spelke.benchmarks import held_out, load_segmenter
+from spelke.benchmarks.segmenters.checkpoint import ObserverSegmenter
 from spelke.benchmarks.test_set import TestItem
 from spelke.cli.main import main
 
@@ -89,8 +90,8 @@ def test_a_checkpoint_is_asked_like_everybody_else(tmp_path, capsys, monkeypatch
             mask = (image != 120).any(2)
             return [[spelke.Segment(mask, (24.0, 20.0), 1.0)]]
 
-    observer = contestants.observer_contestant("mine", Observer(), "1")
-    monkeypatch.setattr(contestants, "_checkpoint", lambda name, device: observer)
+    model = ObserverSegmenter(Observer(), "mine", "1")
+    monkeypatch.setattr(load_segmenter, "load_segmenter", lambda name, device: model)
     assert quick(tmp_path, "mine", "--alone", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["AR"] == 1
 
@@ -99,8 +100,8 @@ def test_a_model_that_fails_on_a_picture_gives_exit_1(tmp_path, capsys, monkeypa
     def fail(item):
         raise ValueError("too dark")
 
-    broken = replace(contestants.baseline_contestant("disc"), name="mine", answer=fail)
-    monkeypatch.setattr(contestants, "_checkpoint", lambda name, device: broken)
+    broken = Answering(fail, "mine")
+    monkeypatch.setattr(load_segmenter, "load_segmenter", lambda name, device: broken)
     assert quick(tmp_path, "mine", "--alone", "--json") == 1
     captured = capsys.readouterr()
     count = len(held_out.FAMILIES)
@@ -110,7 +111,7 @@ def test_a_model_that_fails_on_a_picture_gives_exit_1(tmp_path, capsys, monkeypa
 
 def test_unknown_models_and_impossible_numbers_give_exit_2(tmp_path, capsys):
     assert quick(tmp_path, "flod-fill", "--alone") == 2
-    assert "Baselines are flood-fill" in capsys.readouterr().err
+    assert "Models to compare with are " in capsys.readouterr().err
     assert run("quick", "--points", 0) == 2
     assert run("nothing") == 2
 

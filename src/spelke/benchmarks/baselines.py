@@ -223,7 +223,7 @@ def component_at(
     return (labels == label) & (label > 0)
 
 
-def _add_colours(graph: Any, merged: int, kept: int) -> None:
+def _add_colours(graph: Any, merged: Any, kept: Any) -> None:
     """Give a region the colours of another, which `rag_mean_color` keeps as sum and count."""
     one, other = graph.nodes[kept], graph.nodes[merged]
     for part in ("total color", "pixel count"):
@@ -231,7 +231,7 @@ def _add_colours(graph: Any, merged: int, kept: int) -> None:
     one["mean color"] = one["total color"] / one["pixel count"]
 
 
-def _colour_distance(graph: Any, merged: int, kept: int, neighbour: int) -> dict[str, float]:
+def _colour_distance(graph: Any, merged: Any, kept: Any, neighbour: Any) -> dict[str, float]:
     """Distance of a neighbour's mean colour from that of a region that has just grown."""
     apart = graph.nodes[kept]["mean color"] - graph.nodes[neighbour]["mean color"]
     return {"weight": float(np.linalg.norm(apart))}

@@ -15,9 +15,10 @@ from PIL import Image
 
 from spelke.benchmarks.answers import Answer
 from spelke.benchmarks.baselines import METHODS
-from spelke.benchmarks.contestants import ORACLES, Contestant
 from spelke.benchmarks.report import ALL, Row, rows_of
 from spelke.benchmarks.run import Track, answer_all
+from spelke.benchmarks.segmenter import SegmentationModel
+from spelke.benchmarks.segmenters.oracles import ORACLES
 from spelke.benchmarks.sheet import cases_of, draw_cases
 from spelke.benchmarks.test_set import TestItem, fingerprint_of
 from spelke.errors import MissingData
@@ -45,18 +46,18 @@ class Outcome:
 
 
 def run_models(
-    contestants: Sequence[Contestant],
+    models: Sequence[SegmentationModel],
     items: Sequence[TestItem],
     folder: str | os.PathLike[str],
     track: Track | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Let every contestant answer every picture, then score; `folder` keeps all of it.
+    """Let every model answer every picture, then score; `folder` keeps all of it.
 
     Args:
-        contestants: who is measured; names are unique.
+        models: who is measured; names are unique.
         items: pictures with their points.
-        folder: `<model>.jsonl` for each contestant and `scores.json`. A later run with the same
+        folder: `<model>.jsonl` for each model and `scores.json`. A later run with the same
             folder asks only what is missing.
         track: see `run.answer_all`.
         notice: told what a user should know, one sentence at a time.
@@ -68,19 +69,19 @@ def run_models(
         raise MissingData("the set has no pictures, so there is nothing to score")
     outcome = Outcome([], {}, 0, fingerprint_of(items))
     num_failed = 0
-    for contestant in contestants:
-        file = answer_all(contestant, items, folder, track)
+    for model in models:
+        file = answer_all(model, items, folder, track)
         if file.is_restarted and notice:
             notice(f"{file.path.name} was of other weights or settings: all is asked again")
         answers = file.answers_to(items)
-        rows = rows_of(contestant.name, items, answers, contestant.is_oracle)
+        rows = rows_of(model.name, items, answers, model.is_oracle)
         outcome.rows.extend(rows)
-        outcome.answers[contestant.name] = answers
+        outcome.answers[model.name] = answers
         total = next(row for row in rows if row.family == ALL)
         num_failed += total.num_failed
         if total.num_failed and notice:
             errors = (answer.error for answer in answers.values() if answer.error)
-            notice(f"{contestant.name} failed on {total.num_failed} pictures: {next(errors, '')}")
+            notice(f"{model.name} failed on {total.num_failed} pictures: {next(errors, '')}")
     found = Outcome(outcome.rows, outcome.answers, num_failed, outcome.set_fingerprint)
     write_json(
         Path(folder) / "scores.json",

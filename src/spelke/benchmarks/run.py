@@ -12,27 +12,25 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from spelke.benchmarks.answers import Answer, AnswerFile
-from spelke.benchmarks.contestants import Contestant
+from spelke.benchmarks.segmenter import SegmentationModel, ask
 from spelke.benchmarks.test_set import TestItem
-from spelke.errors import InvalidInput, Unavailable
+from spelke.errors import Unavailable
 
 Track = Callable[[Sequence[TestItem], str], Iterable[TestItem]]
 """Wraps the items that are worked through, for a progress bar with a title."""
 
 
 def answer_all(
-    contestant: Contestant,
+    model: SegmentationModel,
     items: Sequence[TestItem],
     folder: str | os.PathLike[str],
     track: Track | None = None,
 ) -> AnswerFile:
-    """Let one contestant answer what it has not yet answered.
+    """Let one model answer what it has not yet answered.
 
     Args:
-        contestant: who is asked.
+        model: who is asked.
         items: the pictures.
         folder: where `<name>.jsonl` lies or will lie.
         track: progress; None shows nothing.
@@ -40,46 +38,36 @@ def answer_all(
     Raises:
         Unavailable: the disk is full.
     """
-    path = Path(folder) / f"{contestant.name}.jsonl"
-    file = AnswerFile(path, contestant.name, contestant.identity)
+    path = Path(folder) / f"{model.name}.jsonl"
+    file = AnswerFile(path, model.name, model.identity)
     todo = file.missing(items)
-    left = iter(track(todo, contestant.name) if track else todo)
-    while some := list(islice(left, contestant.at_once)):
-        for answer in answer_some(contestant, some):
+    left = iter(track(todo, model.name) if track else todo)
+    while some := list(islice(left, model.at_once)):
+        for answer in answer_some(model, some):
             file.add(answer)
     return file
 
 
-def answer_some(contestant: Contestant, items: Sequence[TestItem]) -> list[Answer]:
+def answer_some(model: SegmentationModel, items: Sequence[TestItem]) -> list[Answer]:
     """Ask about some pictures together; an error of the model becomes part of the answers.
 
     Where together fails, each is asked alone, to know which it was.
     """
     start = time.perf_counter()
     try:
-        found = contestant.answer(items)
-        for item, masks in zip(items, found, strict=True):
-            _check_shape(contestant, item, masks)
+        found = ask(model, items)
     except (Unavailable, MemoryError):
         raise
     except Exception as error:
         if len(items) > 1:
-            return [answer for item in items for answer in answer_some(contestant, [item])]
+            return [answer for item in items for answer in answer_some(model, [item])]
         seconds, text = _seconds(start, items), f"{type(error).__name__}: {error}"
         return [Answer(items[0].key, items[0].fingerprint, None, seconds, text)]
     seconds = _seconds(start, items)
     return [
-        Answer(item.key, item.fingerprint, masks.astype(bool), seconds)
+        Answer(item.key, item.fingerprint, masks, seconds)
         for item, masks in zip(items, found, strict=True)
     ]
-
-
-def _check_shape(contestant: Contestant, item: TestItem, masks: np.ndarray) -> None:
-    if masks.shape != item.segments.shape:
-        raise InvalidInput(
-            f"{contestant.name} answered masks of shape {masks.shape}, "
-            f"the picture asks for {item.segments.shape}"
-        )
 
 
 def _seconds(start: float, items: Sequence[TestItem]) -> float:

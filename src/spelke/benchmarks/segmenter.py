@@ -35,6 +35,7 @@ class SegmentationModel:
             they are not known.
         is_oracle: it is told the truth, so it is no competitor.
         at_once: how many pictures it likes to be given together.
+        observer: the world model behind it, for what a mask does not tell; None if there is none.
     """
 
     name: str = ""
@@ -43,6 +44,7 @@ class SegmentationModel:
     weights: str = ""
     is_oracle: bool = False
     at_once: int = 1
+    observer: Any = None
 
     def run_inference(self, image: np.ndarray, point: tuple[int, int]) -> Any:
         """Segment what is at one point; the interface that SpelkeBench publishes.

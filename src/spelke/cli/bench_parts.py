@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 def find_contestants(
     models: Sequence[str], baselines: bool, oracle: bool, device: str | None
 ) -> list[Any]:
-    """The contestants that were asked for, each once.
+    """The models that were asked for, by names that `load_segmenter` knows, each once.
 
     Raises:
         InvalidInput: none is named, or an oracle where there is none.
     """
-    from spelke.benchmarks.contestants import ORACLES, contestant
+    from spelke.benchmarks.load_segmenter import load_segmenter
     from spelke.benchmarks.quick import BASELINES
+    from spelke.benchmarks.segmenters.oracles import ORACLES
 
     names = [*models, *(BASELINES if baselines else ())]
     told = [name for name in ORACLES if name in models]
@@ -36,7 +37,7 @@ def find_contestants(
     unique = dict.fromkeys(name for name in names if oracle or name not in ORACLES)
     if not unique:
         raise InvalidInput("no model is named; give --models, or leave --alone out")
-    return [contestant(name, device) for name in unique]
+    return [load_segmenter(name, device) for name in unique]
 
 
 def ask(contestants: Sequence[Any], items: list[TestItem], folder: Path) -> Outcome:

@@ -32,6 +32,16 @@ class InstanceOracle(Oracle):
         return [item.instances for item in items]
 
 
+class GroupOracle(Oracle):
+    """The truth itself: what moves along. Anything but a perfect score is a fault of the set."""
+
+    name = "group-oracle"
+
+    def segment_items(self, items: Sequence[TestItem]) -> list[np.ndarray]:
+        """Return the segments."""
+        return [item.segments for item in items]
+
+
 class PartOracle(Oracle):
     """The true outline of what of the object at the point looks as it does there."""
 
@@ -47,3 +57,7 @@ class PartOracle(Oracle):
             if item.looks is None:
                 raise InvalidInput(f"{item.key} does not say what looks alike; use a set of worlds")
         return [item.looks for item in items if item.looks is not None]
+
+
+ORACLES = (InstanceOracle.name, PartOracle.name)
+"""Those whose scores say something; `group-oracle` is perfect by definition."""

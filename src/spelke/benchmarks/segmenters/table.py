@@ -52,6 +52,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "instance-oracle": BuiltIn(
         f"{_HERE}.oracles:InstanceOracle", "the true outline of the object at the point alone"
     ),
+    "group-oracle": BuiltIn(f"{_HERE}.oracles:GroupOracle", "the truth: what moves along"),
     "part-oracle": BuiltIn(
         f"{_HERE}.oracles:PartOracle", "the true outline of what looks alike of that object"
     ),
