@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.study import Study, main, run_rows
+from benchmarks.study_codes import kmeans_numbers
 from benchmarks.study_report import paired_difference, tables, write_into, write_thin_logs
 from benchmarks.study_rows import ROWS, Row, choose, recipe_of
 from benchmarks.study_score import Examined, step_flops
@@ -202,6 +203,20 @@ def test_differences_are_paired_by_picture():
     mean, (low, high) = paired_difference(result(base + 0.1), result(base))
     assert mean == pytest.approx(0.1)
     assert high - low < 1e-9
+
+
+def test_codes_by_k_means_are_exact_where_there_are_enough_of_them():
+    steps = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, -6.0], [3.0, 3.0]])
+    draw = torch.Generator().manual_seed(0)
+    coarse = steps[torch.randint(4, (6, 8, 8), generator=draw)].permute(0, 3, 1, 2)
+    flow = torch.nn.functional.interpolate(coarse, scale_factor=4.0)
+    enough = kmeans_numbers(4, [flow], [flow])
+    assert enough["mean_of_code_epe_moving"] < 1e-5
+    assert enough["codes_used"] == 4
+    assert enough["motion_px"] == pytest.approx(
+        float(flow.norm(dim=1)[flow.norm(dim=1) > 0].mean())
+    )
+    assert kmeans_numbers(3, [flow], [flow])["mean_of_code_epe_moving"] > 0.3
 
 
 def test_tables_take_their_place_in_a_page(tmp_path):
