@@ -62,6 +62,11 @@ def load_segmenter(
     if built_in is None:
         built_in = BUILT_IN["checkpoint"]
         options = {"model_path": PUBLISHED_NAMES.get(name, name), **options}
+    elif built_in.weights and "model_path" not in options:
+        raise InvalidInput(
+            f"{name} needs its weights; write {name}={built_in.weights}, with the folder or the "
+            "name on the Hugging Face hub"
+        )
     found = _find_class(built_in.place)
     return _make(built_in.place, found, device, {**built_in.options, **options})
 

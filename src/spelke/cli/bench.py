@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from spelke.cli.bench_models import Models
 from spelke.cli.bench_motion import Motion
 from spelke.cli.bench_pack import Pack
 from spelke.cli.bench_parts import (
@@ -192,6 +193,7 @@ Command = Annotated[
     | Annotated[Motion, tyro.conf.subcommand("motion")]
     | Annotated[Gallery, tyro.conf.subcommand("gallery")]
     | Annotated[Tune, tyro.conf.subcommand("tune")]
+    | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Inspect, tyro.conf.subcommand("inspect")]
     | Annotated[Pack, tyro.conf.subcommand("pack")]
     | Annotated[Run, tyro.conf.subcommand("run")],

@@ -58,8 +58,8 @@ BUILT_IN: dict[str, BuiltIn] = {
     ),
     "cwm": BuiltIn(
         f"{_HERE}.cwm:Cwm",
-        "what comes along when the patch is moved in a predicted next frame",
-        weights="a folder of architecture two_frame",
+        "what comes along with the moved patch, by a network of architecture two_frame",
+        weights="FOLDER",
     ),
     "sam": _pretrained("sam:Sam", "Segment Anything, its best mask", "facebook/sam-vit-huge"),
     "sam2": _pretrained(
