@@ -137,7 +137,7 @@ class Group(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A mean over images with its 95 % interval; NaN where there are too few images for one."""
+    """A mean over images with its 95 % interval; NaN where the images allow none."""
 
     value: float
     low: float
@@ -200,12 +200,16 @@ def groups_of(results: Sequence[ImageResult]) -> list[Group]:
 
 
 def estimate(values: Sequence[float], seed: int = 0) -> Estimate:
-    """Return the mean of the values of images and its bootstrap interval."""
+    """Return the mean of the values of images and its bootstrap interval.
+
+    Equal values have no interval: drawing from them again shows no spread, which does not mean
+    that other images would have none.
+    """
     numbers = np.asarray(values, np.float64)
     if not numbers.size or np.isnan(numbers).any():
         return Estimate(math.nan, math.nan, math.nan)
     mean = float(numbers.mean())
-    if len(numbers) < MIN_IMAGES:
+    if len(numbers) < MIN_IMAGES or np.ptp(numbers) == 0:
         return Estimate(mean, math.nan, math.nan)
     return Estimate(mean, *bootstrap_interval(numbers, np.random.default_rng(seed)))
 

@@ -17,6 +17,7 @@ from scipy.stats import wilcoxon
 
 from spelke.benchmarks.breakdown import (
     METRICS,
+    MIN_IMAGES,
     Estimate,
     Group,
     estimate,
@@ -25,6 +26,9 @@ from spelke.benchmarks.breakdown import (
 )
 from spelke.benchmarks.scoring import ImageResult, Problem, RunScores
 from spelke.errors import InvalidInput
+
+_EXACT_UP_TO = 50
+"""Most images for the exact distribution of Wilcoxon's statistic, which knows no ties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Difference:
         num_worse: images on which the second is.
         num_images: images compared; the rest are ties.
         p_value: Wilcoxon's signed-rank test, two-sided, ties kept (Pratt); NaN without any
-            difference. It is not corrected for the number of comparisons.
+            difference and for too few images. It is not corrected for the number of comparisons.
     """
 
     metric: str
@@ -124,9 +128,12 @@ def paired_difference(
         seed: of the bootstrap.
     """
     gaps = np.asarray(first, np.float64) - np.asarray(second, np.float64)
-    if np.isnan(gaps).any() or not gaps.any():
+    if np.isnan(gaps).any() or not gaps.any() or len(gaps) < MIN_IMAGES:
         return estimate(gaps.tolist(), seed), math.nan
-    test: Any = wilcoxon(gaps, zero_method="pratt", method="approx")
+    # scipy's own choice would permute small samples with ties, which takes seconds.
+    distinct = len(np.unique(np.abs(gaps))) == len(gaps) <= _EXACT_UP_TO and gaps.all()
+    method = "exact" if distinct else "approx"
+    test: Any = wilcoxon(gaps, zero_method="pratt", method=method)
     return estimate(gaps.tolist(), seed), float(test.pvalue)
 
 

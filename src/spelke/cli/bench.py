@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from spelke.cli.bench_inspect import Inspect
 from spelke.cli.bench_models import Models
 from spelke.cli.bench_motion import Motion
 from spelke.cli.bench_pack import Pack
@@ -26,7 +27,8 @@ from spelke.cli.bench_parts import (
     say,
     table_console,
 )
-from spelke.cli.bench_runs import Inspect, Run
+from spelke.cli.bench_runs import Run
+from spelke.cli.bench_scores import Compare, Report, Score
 from spelke.cli.bench_shift import Renderers, Textures
 from spelke.cli.parse import parse
 from spelke.errors import InvalidInput
@@ -40,7 +42,9 @@ Examples:
   spelke bench quick --json > scores.jsonl
   spelke bench quick --models spelke-tiny flood-fill --alone --sheet --out found
   spelke bench real --data photos/ --sheet
-  spelke bench run package.module:Class spelke_bench.h5 --out runs/mine"""
+  spelke bench run package.module:Class spelke_bench.h5 --out runs/mine
+  spelke bench score runs/mine runs/theirs --csv > scores.csv
+  spelke bench compare runs/mine runs/theirs"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +200,10 @@ Command = Annotated[
     | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Inspect, tyro.conf.subcommand("inspect")]
     | Annotated[Pack, tyro.conf.subcommand("pack")]
-    | Annotated[Run, tyro.conf.subcommand("run")],
+    | Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Score, tyro.conf.subcommand("score")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Report, tyro.conf.subcommand("report")],
     tyro.conf.OmitArgPrefixes,
 ]
 
