@@ -3,9 +3,9 @@
     python -m benchmarks.transfer [--data photos] [--cycles out/cycles] [--parts renderers ...]
 
 Each table stands in that page between two marks, `<!-- renderers -->` and `<!-- end -->`, and is
-what `spelke bench renderers` and the like print. With `--out` answers are kept, so that after new
-weights only the models are asked again. Parts: renderers, textures, motion (needs --data), gallery
-(needs --data).
+what `spelke bench renderers` and the like print; sheets of worlds and the gallery become JPEGs in
+`docs/pictures`. Of the clips no picture may be shown there. With `--out` answers are kept, so that
+after new weights only the models are asked again. Motion and gallery need `--data`.
 """
 
 import argparse
@@ -15,11 +15,13 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+
 PAGE = Path(__file__).parents[1] / "docs" / "transfer.md"
 PICTURES = PAGE.parent / "pictures"
 PARTS = ("renderers", "textures", "motion", "gallery")
 PAGE_WIDTH = 1800
-"""Pixels across of the gallery in the documentation."""
+"""Pixels across of pictures in the documentation."""
 
 
 def main() -> None:
@@ -57,20 +59,25 @@ def tabulate(part: str, asked: argparse.Namespace) -> None:
     )
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(replaced(page, part, markdown(done.stdout)), encoding="utf-8")
+    if part != "motion":
+        publish(asked.out / part / f"{asked.models[0]}.png", f"transfer-{part}.jpg")
 
 
 def gallery(part: str, asked: argparse.Namespace) -> None:
     """Draw the page of real pictures as a JPEG."""
-    import cv2
-
     drawn = asked.out / f"{part}.png"
     options = ["--data", asked.data, "--model", asked.models[0], "--out", drawn]
     command = [sys.executable, "-m", "spelke", "bench", part, *map(str, options)]
     subprocess.run(command, check=True)
+    publish(drawn, "real-photos.jpg")
+
+
+def publish(drawn: Path, name: str) -> None:
+    """Put a picture into the documentation, as a JPEG of moderate size."""
     picture = cv2.imread(str(drawn))
-    scale = PAGE_WIDTH / picture.shape[1]
+    scale = min(1.0, PAGE_WIDTH / picture.shape[1])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(PICTURES / "real-photos.jpg"), small, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    cv2.imwrite(str(PICTURES / name), small, [cv2.IMWRITE_JPEG_QUALITY, 82])
 
 
 def markdown(printed: str) -> str:
