@@ -1,4 +1,4 @@
-"""`spelke bench run|inspect`: ask a model about a SpelkeBench file, and look into such a file.
+"""`spelke bench run`: ask a model about a SpelkeBench file, on this machine or on a cluster.
 
 Exit status: 0; 1 if a picture has no answer or is unusable; 2 for bad input.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from spelke.cli.bench_parts import progress, say
+from spelke.cli.bench_parts import say
 from spelke.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -21,14 +21,9 @@ if TYPE_CHECKING:
 
     from spelke.benchmarks.asking import ModelSpec
     from spelke.benchmarks.engine import Engine, Place
-    from spelke.benchmarks.inspection import Inspection
     from spelke.benchmarks.prediction_run import RunOutcome
-    from spelke.data.spelkebench import SpelkeBenchFile
 else:
     from tyro.conf import Positional
-
-_MAX_NAMED = 20
-"""Findings that are printed; `--json` lists all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +56,35 @@ class Run:
     """NAME=VALUE for the model's constructor, also image_range=float."""
     seed: int = 0
     """Of models that draw at random; each picture has its own."""
+    engine: Literal["local", "ray"] = "local"
+    """Where workers run: on this machine, or on a Ray cluster that exists."""
+    address: str = "auto"
+    """Of the Ray cluster; auto finds the one that this machine belongs to."""
+    cpus_per_worker: float = 1.0
+    """That Ray reserves for each worker."""
+    gpus_per_worker: float = 0.0
+    """Likewise; parts of one are possible."""
+    retries: int = 2
+    """How often Ray gives a picture to another worker when one died with it."""
+    working_dir: Path | None = None
+    """Folder with your model's code that Ray sends to its nodes; not needed on a shared disk."""
     json: bool = False
     """Print what became of the pictures as JSON."""
 
     def run(self) -> int:
         """Ask what is missing."""
         from spelke.benchmarks.asking import ModelSpec
+
+        spec = ModelSpec(self.model, self.device, parse_options(self.option), self.seed)
+        engine = self._on_ray(spec) if self.engine == "ray" else self._here(spec)
+        outcome, notes = measure(
+            spec, self.dataset, self.out, engine, self.images or None, self.shard
+        )
+        if self.json:
+            print(json.dumps(plain_outcome(outcome)))
+        return 0 if outcome.is_whole and not notes else 1
+
+    def _here(self, spec: ModelSpec) -> AbstractContextManager[Engine]:
         from spelke.benchmarks.engine import gpu_places, local_places
 
         if self.workers < 0 or (self.timeout is not None and self.timeout <= 0):
@@ -74,56 +92,35 @@ class Run:
         if self.timeout is not None and not (self.workers or self.gpus):
             raise InvalidInput("--timeout needs a process of its own: --workers 1 or more")
         places = gpu_places(self.gpus) if self.gpus else local_places(self.workers, self.device)
-        spec = ModelSpec(self.model, self.device, parse_options(self.option), self.seed)
-        outcome, notes = measure(
-            spec, self.dataset, self.out, places, self.images or None, self.shard, self.timeout
+        return local_engine(spec, places, self.timeout)
+
+    def _on_ray(self, spec: ModelSpec) -> AbstractContextManager[Engine]:
+        from spelke.benchmarks.on_ray import RayWorkers
+        from spelke.runtime.ray_pool import RayOptions
+
+        if self.gpus or self.timeout is not None:
+            raise InvalidInput(
+                "--gpus and --timeout are for local workers; with --engine ray say --workers and "
+                "--gpus-per-worker"
+            )
+        options = RayOptions(
+            address=self.address,
+            workers=self.workers,
+            cpus=self.cpus_per_worker,
+            gpus=self.gpus_per_worker,
+            retries=self.retries,
+            working_dir=None if self.working_dir is None else str(self.working_dir),
         )
-        if self.json:
-            print(json.dumps(plain_outcome(outcome)))
-        return 0 if outcome.is_whole and not notes else 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inspect:
-    """Check every picture of a SpelkeBench file, say what is in it, and draw a contact sheet."""
-
-    file: Positional[Path]
-    """The HDF5 file."""
-    sheet: Path | None = None
-    """Picture to write; beside the file and of its name unless given."""
-    count: int = 40
-    """Pictures on the sheet; 0 draws none."""
-    json: bool = False
-    """Print everything as JSON."""
-
-    def run(self) -> int:
-        """Read, print, draw."""
-        from spelke.benchmarks.inspection import draw_pictures, inspect_file
-        from spelke.benchmarks.quick import write_picture
-        from spelke.data.spelkebench import SpelkeBenchFile
-
-        with SpelkeBenchFile(self.file) as file:
-            with progress() as track:
-                found = inspect_file(file, track)
-            if self.json:
-                print(json.dumps({**found.to_json(), "attributes": file.attributes}))
-            else:
-                print(in_words(file, found))
-            if self.count > 0 and len(found.unusable) < len(file):
-                path = self.sheet or self.file.with_suffix(".png")
-                write_picture(path, draw_pictures(file, self.count))
-                say(f"wrote {path}")
-        return 1 if found.unusable else 0
+        return RayWorkers(spec, options, say)
 
 
 def measure(
     spec: ModelSpec,
     dataset: Path,
     out: Path,
-    places: Sequence[Place],
+    engine: AbstractContextManager[Engine],
     images: Sequence[str] | None,
     shard: str,
-    timeout: float | None = None,
 ) -> tuple[RunOutcome, list[str]]:
     """Run a model with a progress bar and say how it ended.
 
@@ -145,11 +142,11 @@ def measure(
         keys = shard_of(keys, *parse_shard(shard)) if shard else keys
         folder = PredictionFolder(out)
         folder.check_writable()
-        engine = stack.enter_context(_engine(spec, places, timeout))
+        running = stack.enter_context(engine)
         bar = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
         task = bar.add_task(spec.name, total=len(keys))
         outcome = run_model(
-            engine,
+            running,
             spec,
             file,
             keys,
@@ -169,7 +166,9 @@ def measure(
 
 
 @contextmanager
-def _engine(spec: ModelSpec, places: Sequence[Place], timeout: float | None) -> Iterator[Engine]:
+def local_engine(
+    spec: ModelSpec, places: Sequence[Place], timeout: float | None = None
+) -> Iterator[Engine]:
     """Workers in those places, or this process where there are none."""
     from spelke.benchmarks.engine import InProcess
     from spelke.benchmarks.workers import Workers, name_of_exit
@@ -225,39 +224,3 @@ def plain_outcome(outcome: RunOutcome) -> dict[str, Any]:
         "failed": outcome.failed,
         "unusable": outcome.unusable,
     }
-
-
-def in_words(file: SpelkeBenchFile, found: Inspection) -> str:
-    """What is in a file, for people."""
-    plain = found.to_json()
-    low, middle, high = plain["segment_share_5_50_95"] or (0, 0, 0)
-    counts = {
-        "sizes": found.sizes,
-        "families": found.families,
-        "licences": found.licences,
-    }
-    lines = [
-        f"{file.path}: {found.num_pictures} pictures, {found.num_points} points, "
-        f"{len(found.unusable)} pictures unusable",
-        *(f"{name}: {value}" for name, value in file.attributes.items()),
-        *(f"{name}: {_counted(counter)}" for name, counter in counts.items()),
-        f"segments cover {low:.2%} to {high:.2%} of their picture (5 and 95 %), half of them "
-        f"less than {middle:.2%}",
-    ]
-    kinds: dict[str, int] = {}
-    for one in found.findings:
-        kinds[one.kind] = kinds.get(one.kind, 0) + 1
-    for kind, count in kinds.items():
-        lines.append(f"found {count} times: {kind}")
-    lines += [
-        f"{'fault' if one.is_fault else 'remark'}: {one}" for one in found.findings[:_MAX_NAMED]
-    ]
-    if len(found.findings) > _MAX_NAMED:
-        lines.append(f"and {len(found.findings) - _MAX_NAMED} more; --json lists all")
-    return "\n".join(lines)
-
-
-def _counted(counter: Any, most: int = 8) -> str:
-    names = [f"{name or 'not stated'} ({count})" for name, count in counter.most_common(most)]
-    more = len(counter) - most
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")

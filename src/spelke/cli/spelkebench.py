@@ -152,10 +152,12 @@ def _ask(
     shard: str,
 ) -> int:
     from spelke.benchmarks.asking import ModelSpec
-    from spelke.cli.bench_runs import measure
+    from spelke.cli.bench_runs import local_engine, measure
 
     spec = ModelSpec(command.model_name, device)
-    outcome, notes = measure(spec, command.dataset_path, command.output_dir, places, images, shard)
+    outcome, notes = measure(
+        spec, command.dataset_path, command.output_dir, local_engine(spec, places), images, shard
+    )
     return 0 if outcome.is_whole and not notes else 1
 
 
