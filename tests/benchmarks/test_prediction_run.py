@@ -146,8 +146,11 @@ def test_another_picture_under_the_same_name_is_asked_again(dataset, folder, ite
     run(dataset, folder / "out")
     items[0].image[5, 5] ^= 255
     dataset.close()
-    outcome = run(write(dataset.path, items), folder / "out")
+    told = []
+    renamed = write(folder / "renamed.h5", items)
+    outcome = run(renamed, folder / "out", notice=told.append)
     assert outcome.answered == [items[0].key]
+    assert told == [f"{folder / 'out'} also holds what was answered about set.h5"]
 
 
 def test_other_code_is_another_model_and_another_model_is_refused(dataset, folder):

@@ -84,7 +84,7 @@ class PredictionFolder:
         """Take the folder for a run.
 
         Returns:
-            "", or what a user should know: that the model has changed since.
+            "", or what a user should know: that the model or the data set is another.
 
         Raises:
             InvalidInput: it holds answers of another model, or of another program.
@@ -108,6 +108,8 @@ class PredictionFolder:
                 f"{manifest.model} has other code, options, weights or another seed than what "
                 f"{self.path} holds: all is asked again"
             )
+        if before is not None and before.dataset != manifest.dataset:
+            return f"{self.path} also holds what was answered about {before.dataset}"
         return ""
 
     def manifest(self) -> Manifest | None:

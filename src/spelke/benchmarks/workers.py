@@ -28,6 +28,9 @@ from spelke.errors import BadModel, SpelkeError, Unavailable
 MAX_LOST = 10
 """Processes in a row that may die without an answer before the run is given up."""
 
+_PATIENCE = 60
+"""Seconds that a process may take to end, on a busy machine, before it is killed."""
+
 
 @dataclass(slots=True, eq=False)
 class _Worker:
@@ -195,7 +198,7 @@ class Workers:
 
     def _end(self, worker: _Worker) -> int:
         """Wait for the end of a process and note its exit code."""
-        worker.process.join(10)
+        worker.process.join(_PATIENCE)
         if worker.process.is_alive():
             worker.process.kill()
             worker.process.join()

@@ -131,7 +131,8 @@ class SpelkeBenchFile:
     def _open(self) -> h5py.File:
         if self._file is None or self._process != os.getpid():
             try:
-                self._file = h5py.File(self.path, "r")
+                # Shared disks of clusters often cannot lock, and nobody writes here.
+                self._file = h5py.File(self.path, "r", locking="best-effort")
             except OSError as error:
                 raise BadFile(
                     f"{self.path} is no HDF5 file or is cut short ({error}); get it again"
