@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from spelke.benchmarks.test_set import TestItem
+from spelke.data.test_item import TestItem
 from spelke.errors import BadModel, InvalidInput
 
 ImageRange = Literal["uint8", "float"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from spelke.benchmarks.identity import digest_of, digest_of_checkpoint, digest_of_code
 from spelke.benchmarks.segmenter import Points, SegmentationModel
-from spelke.benchmarks.test_set import TestItem
+from spelke.data.test_item import TestItem
 from spelke.errors import UnknownName
 
 ITEMS_AT_ONCE = 16

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from spelke.benchmarks.segmenter import SegmentationModel
-from spelke.benchmarks.test_set import TestItem
+from spelke.data.test_item import TestItem
 from spelke.errors import InvalidInput
 
 
