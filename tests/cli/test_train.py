@@ -4,13 +4,16 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import torch
 from tests.training.scenes import hand_made_scene
 
 from spelke.cli.main import BAD_INPUT, OK, main
 from spelke.data.worlds import write_shard
 from spelke.training import run
+from spelke.training.codec import QuantizerObjective
 from spelke.training.recipes import RECIPES, find_recipe
 
 
@@ -92,6 +95,99 @@ def test_a_quantizer_from_shards_on_the_command_line(tmp_path, capsys):
     assert captured.out == f"{tmp_path / 'run' / 'flow-quantizer'}\n"
     assert (tmp_path / "run" / "pictures" / "step-000002.png").exists()
     assert main(arguments) == BAD_INPUT
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """The command of a training that takes two steps, from two shards."""
+    for name, number in (("a", 0), ("b", 1)):
+        write_shard(tmp_path / "shards" / f"{name}.tar", [(name, hand_made_scene(number))])
+    arguments = [
+        "train", "flow-quantizer", "--data", tmp_path / "shards", "--out", tmp_path / "run",
+        "--num-steps", "2", "--batch-size", "1", "--num-workers", "0", "--accelerator", "cpu",
+    ]  # fmt: skip
+    return [str(argument) for argument in arguments]
+
+
+def damaged(folder, how):
+    path = folder / "b.tar"
+    if how == "truncated":
+        path.write_bytes(path.read_bytes()[:2000])
+    elif how == "of another schema":
+        with mock.patch("spelke.data.worlds.SCHEMA", 99):
+            write_shard(path, [("b", hand_made_scene(1))])
+    else:  # a file that is still being written has another name
+        path.rename(folder / ".b.tar.1234.part")
+
+
+@pytest.mark.parametrize("how", ["truncated", "of another schema"])
+def test_an_unusable_shard_stops_or_is_left_out_by_name(toy, tmp_path, capsys, how):
+    damaged(tmp_path / "shards", how)
+    assert main(toy) == BAD_INPUT
+    said = capsys.readouterr().err
+    assert "b.tar" in said
+    assert "--skip-bad-shards" in said
+    assert not (tmp_path / "run").exists()
+    assert main([*toy, "--skip-bad-shards", "--max-minutes", "0"]) == OK
+    facts = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert facts["skipped_shards"] == ["b.tar"]
+    assert main([*toy, "--resume", "--skip-bad-shards"]) == OK
+
+
+def test_a_shard_that_is_being_written_is_no_shard(toy, tmp_path):
+    damaged(tmp_path / "shards", "half-written")
+    assert main([*toy, "--max-minutes", "0"]) == OK
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["num_scenes"] == 1
+
+
+def test_what_does_not_fit_is_said_before_it_starts(toy, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("spelke.training.memory.free_bytes", lambda device: 5_000_000)
+    assert main(toy) == BAD_INPUT
+    said = capsys.readouterr().err
+    assert "estimated" in said
+    assert "GB free" in said
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+    monkeypatch.undo()
+    assert main(toy) == OK
+
+
+@pytest.mark.slow
+def test_no_memory_in_a_step_can_be_resumed_with_smaller_batches(toy, tmp_path, capsys):
+    forward, calls = QuantizerObjective.forward, []
+
+    def full(self, batch):
+        calls.append(len(batch.image))
+        if calls.count(4) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return forward(self, batch)
+
+    with mock.patch.object(QuantizerObjective, "forward", full):
+        assert main([*toy, "--batch-size", "4"]) == BAD_INPUT
+    said = capsys.readouterr().err
+    assert "ran out of memory in step 1 with 4 samples" in said
+    assert "--batch-size" in said
+    assert main([*toy, "--resume", "--batch-size", "2", "--accumulate", "2"]) == OK
+    assert "step 2/2" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_stops_and_the_last_state_goes_on(toy, tmp_path, capsys):
+    forward = QuantizerObjective.forward
+
+    def broken(self, batch):
+        loss, metrics = forward(self, batch)
+        return loss * float("nan"), metrics
+
+    with mock.patch.object(QuantizerObjective, "forward", broken):
+        assert main(toy) == BAD_INPUT
+        assert "nothing was saved yet" in capsys.readouterr().err
+    assert main([*toy, "--max-minutes", "0"]) == OK
+    with mock.patch.object(QuantizerObjective, "forward", broken):
+        assert main([*toy, "--resume"]) == BAD_INPUT
+        assert "the loss became nan at step 1; the last checkpoint is kept" in (
+            capsys.readouterr().err
+        )
+    assert main([*toy, "--resume"]) == OK
 
 
 def test_json_is_the_log_alone(calls, tmp_path, capsys):

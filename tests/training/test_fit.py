@@ -279,6 +279,42 @@ def test_too_little_memory_is_said_before_the_start(tmp_path, monkeypatch):
         fit(ToyTask(), CONFIG, tmp_path, **CPU)
 
 
+def test_too_large_a_batch_is_said_before_the_start(tmp_path, monkeypatch):
+    from spelke.training import memory
+
+    config, task = dataclasses.replace(CONFIG, batch_size=10**6), ToyTask(width=1000)
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 10**8)
+    with pytest.raises(Unavailable, match=r"step of 1000000 samples.*--batch-size \d+ or less"):
+        fit(task, config, tmp_path, **CPU)
+    assert not task.asked
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        lambda: RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to"),
+    ],
+)
+def test_no_memory_in_a_step_keeps_the_state_and_names_the_remedy(straight, tmp_path, error):
+    def full():
+        raise error()
+
+    with pytest.raises(Unavailable, match=r"step 7.*state is saved.*--batch-size.*--accumulate"):
+        fit(ToyTask(events={7: full}), CONFIG, tmp_path, **CPU)
+    assert state(tmp_path)["progress"]["step"] == 7
+    assert_same_run(tmp_path, fit(ToyTask(), CONFIG, tmp_path, resume=True, **CPU), straight)
+
+
+def test_half_the_batch_and_twice_the_passes_go_on_with_the_same_samples(tmp_path):
+    fit(ToyTask(), dataclasses.replace(CONFIG, num_steps=3), tmp_path, **CPU)
+    task = ToyTask(batch_size=2)
+    config = dataclasses.replace(CONFIG, batch_size=2, accumulate=2)
+    fit(task, config, tmp_path, resume=True, **CPU)
+    assert task.asked == list(range(6, 24))
+
+
 def test_a_gpu_that_is_not_there_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(Unavailable, match="cuda"):

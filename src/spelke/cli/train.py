@@ -58,6 +58,8 @@ class TrainOptions:
     """Optimiser steps, instead of the recipe's."""
     batch_size: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Pictures of one forward pass, instead of the recipe's."""
+    accumulate: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Forward passes of one optimiser step, instead of the recipe's."""
     learning_rate: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
     """Highest learning rate, instead of the recipe's."""
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
@@ -113,7 +115,7 @@ def _changed(recipe: Recipe, options: TrainOptions) -> Recipe:
     """The recipe with what the command line says about its schedule."""
     if options.num_workers is not None and options.num_workers < 0:
         raise InvalidInput(f"--num-workers must not be negative, got {options.num_workers}")
-    fit = _given(options, "num_steps", "batch_size", "learning_rate", "seed")
+    fit = _given(options, "num_steps", "batch_size", "accumulate", "learning_rate", "seed")
     return dataclasses.replace(
         recipe, fit=dataclasses.replace(recipe.fit, **fit), **_given(options, "num_workers")
     )

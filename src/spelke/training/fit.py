@@ -23,7 +23,7 @@ from spelke.runtime.device import choose_device
 from spelke.runtime.seed import spawn
 from spelke.training.interruption import Interruption
 from spelke.training.log import Line, Log, Means
-from spelke.training.memory import check_memory
+from spelke.training.memory import check_memory, check_step, is_out_of_memory
 from spelke.training.schedule import (
     FitConfig,
     learning_rate_factor,
@@ -47,6 +47,10 @@ class Task(Protocol):
 
     def batches(self, first: int) -> Iterator[Any]:
         """Batches number `first`, `first + 1`, ... for ever."""
+        ...
+
+    def few(self, count: int) -> Any:
+        """A batch of the first `count` samples, to measure what a sample takes."""
         ...
 
     def evaluate(self, objective: nn.Module, step: int, folder: Path) -> dict[str, float]:
@@ -74,7 +78,8 @@ def fit(
 ) -> nn.Module:
     """Train until `config.num_steps` or `max_minutes`, and return the averaged objective.
 
-    Ctrl-C, or an error while a batch is prepared, saves the state before it is passed on.
+    Ctrl-C, an error while a batch is prepared, and a lack of memory in a step save the state before
+    they are passed on.
 
     Args:
         task: what is learned.
@@ -90,7 +95,8 @@ def fit(
             of another network.
         BadFile: the checkpoint cannot be read.
         Diverged: the loss or its gradient is not finite; the last checkpoint is kept.
-        Unavailable: the accelerator, memory or disk space is lacking.
+        Unavailable: the accelerator, memory or disk space is lacking; memory is estimated before
+            the first step.
     """
     called = time.monotonic()
     check_folder(folder, resume)
@@ -114,15 +120,35 @@ def fit(
         run.save(folder / CHECKPOINT)
         if interruption.asked:
             raise KeyboardInterrupt
-    except (Diverged, Unavailable, KeyboardInterrupt):
+    except Diverged as error:
+        raise Diverged(f"{error}; {_after_divergence(folder)}") from None
+    except (Unavailable, KeyboardInterrupt):
         raise
-    except Exception:
+    except Exception as error:
         if run.is_whole:
             run.save(folder / CHECKPOINT)
+        if is_out_of_memory(error):
+            raise Unavailable(_no_memory(run, config)) from error
         raise
     finally:
         log.close()
     return run.averaged.module
+
+
+def _after_divergence(folder: Path) -> str:
+    if (folder / CHECKPOINT).exists():
+        return "the last checkpoint is kept. Resume from it with a smaller learning rate"
+    return "nothing was saved yet. Start again with a smaller learning rate"
+
+
+def _no_memory(run: _Run, config: FitConfig) -> str:
+    kept = "the state is saved" if run.is_whole else "the last checkpoint is kept"
+    return (
+        f"{run.fabric.device} ran out of memory in step {run.progress.step} with "
+        f"{config.batch_size} samples in a forward pass; {kept}. Resume with a smaller "
+        f"--batch-size and so much larger an --accumulate (now {config.accumulate}): the product "
+        "is what a step learns from"
+    )
 
 
 def _record(run: _Run, task: Task, log: Log, folder: Path, stops: bool) -> None:
@@ -162,6 +188,8 @@ class _Run:
         self.averaged = self.averaged.to(self.fabric.device).eval()
         optimizers = make_optimizers(self.objective, config)
         self.module, *self.optimizers = self.fabric.setup(self.objective, *optimizers)
+        pair = self.fabric.to_device(task.few(2))
+        check_step(self.module, pair, config.batch_size, self.fabric.device)
         self.progress = Progress()
         self.means = Means()
         self.is_whole = True
@@ -217,7 +245,4 @@ class _Run:
 
     def _check_finite(self, what: str, value: torch.Tensor) -> None:
         if not torch.isfinite(value):
-            raise Diverged(
-                f"{what} became {float(value.detach())} at step {self.progress.step}; the last "
-                "checkpoint is kept. Resume from it with a smaller learning rate"
-            )
+            raise Diverged(f"{what} became {float(value.detach())} at step {self.progress.step}")

@@ -118,6 +118,10 @@ class SceneTask:
         """Training batches from number `first` on."""
         return sample_batches(self.samples, self.scenes.batch_size, first, self.scenes.num_workers)
 
+    def few(self, count: int) -> Any:
+        """A batch of the first `count` samples, made in this process."""
+        return next(sample_batches(self.samples, count))
+
     def evaluate(self, objective: nn.Module, step: int, folder: Path) -> dict[str, float]:
         """Mean metrics of the objective on fixed held-out batches, and a sheet of its answers.
 
