@@ -5,6 +5,7 @@ import pytest
 from spelke.discovery.settings import (
     PRESETS,
     DiscoverySettings,
+    Refine,
     Stage,
     embedded,
     published_1b,
@@ -22,6 +23,7 @@ from spelke.errors import InvalidInput, UnknownName
         ({"evidence": "dot"}, "no fixed threshold"),
         ({"evidence": "colour"}, "'gain'"),
         ({"threshold": "mean"}, "'otsu'"),
+        ({"threshold_ratio": 0.6, "refine": Refine()}, "no pixel sure"),
         ({"corner_pokes": "some"}, "'free'"),
         ({"num_looks": 9}, "1..8"),
         ({"num_looks": 2, "chain_crops": True}, "chain_crops=False"),

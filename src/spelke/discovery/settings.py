@@ -164,6 +164,14 @@ class DiscoverySettings:
             raise InvalidInput(f"settle must lie in (0, 1] or be None, got {self.settle}")
         if self.refine is not None and not self.smooth:
             raise InvalidInput("refine needs evidence at the photo's resolution; use smooth=True")
+        # A pixel that goes along whole has gain 1: how far that lies above the cut, in cuts.
+        above = 1 / self.threshold_ratio - 1
+        if self.refine is not None and self.threshold == "fixed" and above < self.refine.sure:
+            raise InvalidInput(
+                f"with threshold_ratio={self.threshold_ratio}, refine.sure={self.refine.sure} would "
+                f"leave no pixel sure: evidence lies at most {above:.2f} cuts above the cut; lower "
+                "either, or use refine=None"
+            )
         for name in ("max_magnification", "affordance_sure"):
             value = getattr(self, name)
             if value is not None and not value > 0:
