@@ -143,7 +143,9 @@ def measure(
         folder = PredictionFolder(out)
         folder.check_writable()
         running = stack.enter_context(engine)
-        bar = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
+        console = Console(stderr=True)
+        hidden = not console.is_terminal
+        bar = stack.enter_context(Progress(console=console, transient=True, disable=hidden))
         task = bar.add_task(spec.name, total=len(keys))
         outcome = run_model(
             running,
@@ -181,7 +183,7 @@ def local_engine(
         with workers:
             yield workers
     finally:
-        if len(places) > 1 or any(any(codes) for codes in workers.exit_codes.values()):
+        if len(places) > 1:
             for title, codes in workers.exit_codes.items():
                 say(f"{title}: {', '.join(map(name_of_exit, codes)) or 'not started'}")
 
