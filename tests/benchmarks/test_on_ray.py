@@ -47,8 +47,10 @@ def user(tmp_path, monkeypatch, items):
 @pytest.fixture
 def cluster(monkeypatch):
     """A head without room for workers, and two nodes with room for one each."""
+    # On a busy machine nodes start slowly, and nice workers starve.
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     ray = pytest.importorskip("ray")
-    monkeypatch.setenv("RAY_worker_niceness", "0")  # a busy machine would starve them
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
