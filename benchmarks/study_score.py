@@ -112,7 +112,7 @@ def step_flops(recipe: Recipe, checkpoint: Checkpoint, records: Sequence[Record]
 def held_out_numbers(examined: Examined, folder: Path) -> dict[str, float]:
     """Loss, follow, leak and iou on the held-out scenes; a picture of them goes to `folder`."""
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        scores = examined.task.evaluate(examined.objective, 0, folder)
+        scores = examined.task.evaluate(examined.objective.eval(), 0, folder)
     return {name.removeprefix("held_out/"): value for name, value in scores.items()}
 
 

@@ -197,7 +197,7 @@ def test_a_row_comes_after_the_quantizers_that_it_needs():
 
 def test_differences_are_paired_by_picture():
     def result(values):
-        return {"recall": {"pictures": {str(n): [v, 0.0] for n, v in enumerate(values)}}}
+        return {"recall": {"pictures": {str(n): [0.0, v] for n, v in enumerate(values)}}}
 
     base = np.linspace(0, 0.8, 30)
     mean, (low, high) = paired_difference(result(base + 0.1), result(base))
