@@ -11,7 +11,9 @@ import pytest
 from spelke.cli.main import main
 from spelke.data.worlds import hdf5_keys, read_scenes, read_shards
 from spelke.errors import MissingExtra, Unavailable
+from spelke.worlds import photos
 from spelke.worlds.gl import gl_context
+from spelke.worlds.wallpapers import find_wallpapers
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +106,23 @@ def test_an_evaluation_set_and_its_sheet(tmp_path, capsys):
     assert main(["worlds", "show", str(path), "--out", str(sheet)]) == 0
     assert sheet.stat().st_size > 5000
     assert sorted(item.name for item in tmp_path.iterdir()) == ["set.h5", "sheet.png"]
+
+
+def test_photographs_that_are_not_here_are_named_before_anything_is_made(
+    tmp_path, capsys, monkeypatch
+):
+    make = ["worlds", "make", str(tmp_path / "out"), "--scenes", "1", "--families", "sprites"]
+    photos.list_photos.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(photos, "find_wallpapers", lambda split: find_wallpapers(split, [tmp_path]))
+        assert main([*make, *SMALL, "--photos", "wheels", "wallpapers"]) == 2
+        assert "apt-get install" in capsys.readouterr().err
+        patched.setitem(photos.PHOTOS["train"], "moon", ("skimage", "data/no_moon.png"))
+        assert main([*make, *SMALL]) == 2
+        assert "photograph 'moon'" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+    photos.list_photos.cache_clear()
+    assert main([*make, *SMALL]) == 0
 
 
 @pytest.mark.parametrize(
