@@ -169,8 +169,8 @@ class DiscoverySettings:
         if self.refine is not None and self.threshold == "fixed" and above < self.refine.sure:
             raise InvalidInput(
                 f"with threshold_ratio={self.threshold_ratio}, refine.sure={self.refine.sure} "
-                f"leaves no pixel sure: evidence lies at most {above:.2f} cuts above the cut; lower "
-                "either, or use refine=None"
+                f"leaves no pixel sure: evidence lies at most {above:.2f} cuts above the cut; "
+                "lower either, or use refine=None"
             )
         for name in ("max_magnification", "affordance_sure"):
             value = getattr(self, name)
