@@ -175,7 +175,8 @@ def draw_table(rows: Sequence[ShiftRow], title: str) -> Any:
             cells.append(f"{row.recall:.3f} / {row.iou:.3f}")
             if version != reference:
                 cells.append(f"{row.change:+.3f} ({_span(row.change_interval, '+.3f')})")
-                cells.append(f"{row.kept:.0%} ({_span(row.kept_interval, '.0%')})")
+                kept = f"{row.kept:.0%} ({_span(row.kept_interval, '.0%')})"
+                cells.append(kept if found[model, reference].recall > 0 else "-")
         table.add_row(*cells)
     return table
 
