@@ -5,8 +5,8 @@
 
 Each folder was written by `spelke bench renderers --cycles`; the picture is saved there as
 `cycles.png`, and with `--ids` the number of each pixel's geom plus one as `cycles_ids.png` (red +
-256 green). Pictures that are there are kept: delete them to draw them again. Blender is under the GPL: this script is a program of its own and the library never
-imports it.
+256 green). Pictures that are there are kept: delete them to draw them again. Blender is under the
+GPL: this script is a program of its own and the library never imports it.
 """
 
 import argparse

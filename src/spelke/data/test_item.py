@@ -49,8 +49,8 @@ class TestItem:
             )
         count = len(self.points)
         for name in ("segments", "ignore", "instances", "looks"):
-            masks = getattr(self, name)
-            if masks is None and name == "looks":
+            masks: np.ndarray | None = getattr(self, name)
+            if masks is None:  # only looks may be unknown
                 continue
             if masks.shape != (count, height, width) or masks.dtype != np.bool_:
                 raise InvalidInput(
