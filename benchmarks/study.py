@@ -183,7 +183,7 @@ def _make_parser() -> argparse.ArgumentParser:
     plot = verbs.add_parser(
         "plot", help="fit and draw loss and AR against FLOPs, print predictions"
     )
-    logs = verbs.add_parser("logs", help="copy the logs, every fifth line of them")
+    logs = verbs.add_parser("logs", help="copy the logs, every second line of them")
     show.add_argument("--page", type=Path, help="put them there, between `<!-- tables -->` marks")
     for verb in (show, plot, logs):
         verb.add_argument("--out", type=Path, required=True, help="folder of the study")

@@ -21,7 +21,7 @@ from spelke.training.log import LOG
 Result = Mapping[str, Any]
 MARK = "<!-- tables -->"
 """Stands in a page before and after its tables."""
-EVERY = 5
+EVERY = 2
 """One line of a log in so many is kept, and the last."""
 
 

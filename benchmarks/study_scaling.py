@@ -2,7 +2,8 @@
 
 Loss is fitted by a + b C^-c. For AR, which cannot pass 1, there are two: what is missing, 1 - AR,
 falls as a power of the compute; or AR grows by the same amount with every doubling. Where the two
-part, nobody knows. Intervals come from fits to resampled pictures, or without one of the rows.
+part, nobody knows. Rows that have not yet noticed the poke are drawn and not fitted. Intervals
+come from fits to resampled pictures, or without one of the rows.
 Entry points: `fit_power`, `predict_recall`, `predict`, `draw_scaling`.
 """
 
@@ -25,6 +26,8 @@ AHEAD = (10.0, 100.0)
 """How many times the compute of the largest row is predicted for."""
 FREE = 3
 """Numbers in a power law with a floor: through so many points it passes, whatever they are."""
+NOTICED = 0.3
+"""Held-out `follow` from which on a row uses the poke; before, no law of what comes after holds."""
 EXPONENTS = np.linspace(0.02, 1.5, 297)
 
 
@@ -89,6 +92,13 @@ class Point:
     recall: float
     low: float
     high: float
+    follow: float = 1.0
+
+
+def fitted(points: Sequence[Point]) -> list[Point]:
+    """Those that use the poke; none where they are all of one compute."""
+    using = [point for point in points if point.follow >= NOTICED]
+    return using if len({point.flops for point in using}) > 1 else []
 
 
 def series_of(results: Mapping[str, Result]) -> dict[str, list[Point]]:
@@ -100,6 +110,7 @@ def series_of(results: Mapping[str, Result]) -> dict[str, list[Point]]:
         InvalidInput: there are none, or some answered other points than others.
     """
     series: dict[str, list[Point]] = {}
+    sets: dict[str, set[str]] = {}
     for result in sorted(results.values(), key=lambda result: result["flops"]):
         row = result["row"]
         if row["part"] != "scaling":
@@ -113,14 +124,18 @@ def series_of(results: Mapping[str, Result]) -> dict[str, list[Point]]:
             recall=total["AR"],
             low=total["AR_low"],
             high=total["AR_high"],
+            follow=result["held_out"].get("follow", 0.0),
         )
-        series.setdefault(f"{row['samples'].get('image_size', 128)} pixels", []).append(point)
-    sets = {r["recall"]["set"] for r in results.values() if r["row"]["part"] == "scaling"}
-    if len(sets) > 1:
-        raise InvalidInput(
-            f"rows were asked about different sets of worlds ({', '.join(sorted(sets))}); score "
-            "those of one set again: remove their results, which keeps what they learned"
-        )
+        title = f"{row['samples'].get('image_size', 128)} pixels"
+        series.setdefault(title, []).append(point)
+        sets.setdefault(title, set()).add(result["recall"]["set"])
+    for title, asked in sets.items():
+        if len(asked) > 1:
+            raise InvalidInput(
+                f"rows of {title} were asked about different sets of worlds "
+                f"({', '.join(sorted(asked))}); remove the results of one set and run them again, "
+                "what they have learned is kept"
+            )
     if not series:
         raise InvalidInput("no row of the part scaling has a result; run some")
     return series
@@ -180,8 +195,9 @@ def draw_scaling(results: Mapping[str, Result], path: Path) -> str:
         "| AR if it is a line (95 %) |",
         "|---|---|---|---|---|---|",
     ]
-    for title, points in series.items():
-        for times in AHEAD if len(points) > 1 else ():
+    for title, every in series.items():
+        points = fitted(every)
+        for times in AHEAD if points else ():
             one = predict(points, times)
             loss = ""
             if one.loss is not None and one.losses_without is not None:
@@ -200,9 +216,10 @@ def _plot(series: Mapping[str, Sequence[Point]]) -> Any:
     for number, (title, points) in enumerate(series.items()):
         color = f"C{number}"
         _draw_points(left, right, points, title, color)
-        flops = [point.flops for point in points]
-        if len(points) < 2:
+        points = fitted(points)  # noqa: PLW2901
+        if not points:
             continue
+        flops = [point.flops for point in points]
         curve = np.geomspace(min(flops), AHEAD[-1] * max(flops), 200)
         known = curve <= max(flops)
         laws = [predict_recall(flops, [point.recall for point in points], at) for at in curve]
@@ -219,7 +236,7 @@ def _plot(series: Mapping[str, Sequence[Point]]) -> Any:
     right.set_ylim(0, 1)
     for axes in (left, right):
         axes.set_xscale("log")
-        axes.set_xlabel("training FLOPs C; pale beyond what was run")
+        axes.set_xlabel("training FLOPs C; pale beyond what was run; hollow: ignores the poke")
         axes.grid(alpha=0.3)
         axes.legend(loc="lower right" if axes is right else "upper right")
     return figure
@@ -231,9 +248,12 @@ def _draw_points(left: Any, right: Any, points: Sequence[Point], title: str, col
     error = [recall - [p.low for p in points], [p.high for p in points] - recall]
     left.plot(x, [point.loss for point in points], "o", color=color, label=title)
     right.errorbar(x, recall, error, fmt="o", color=color, capsize=3, label=title)
-    for point in points:
+    for number, point in enumerate(points):
+        if point.follow < NOTICED:
+            left.plot(point.flops, point.loss, "o", color="white", markersize=4)
+            right.plot(point.flops, point.recall, "o", color="white", markersize=4, zorder=3)
         for axes, value in ((left, point.loss), (right, point.recall)):
             axes.annotate(
-                point.name, (point.flops, value), (5, 5), textcoords="offset points", fontsize=7,
-                color=color,
+                point.name, (point.flops, value), (6, 6 if number % 2 == 0 else -12),
+                textcoords="offset points", fontsize=7, color=color,
             )  # fmt: skip

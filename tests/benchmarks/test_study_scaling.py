@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.study_scaling import Point, draw_scaling, fit_power, predict, predict_recall
+from benchmarks.study_scaling import (
+    Point,
+    draw_scaling,
+    fit_power,
+    fitted,
+    predict,
+    predict_recall,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -54,6 +61,11 @@ def test_predictions_come_with_their_spread():
     assert predict(points[:3], 10).loss is None
 
 
+def test_one_compute_is_no_law():
+    assert fitted([point(1e13, 0.1), point(1e13, 0.2)]) == []
+    assert len(fitted([point(1e13, 0.1), point(2e13, 0.2)])) == 2
+
+
 def test_the_picture_shows_each_series_and_the_table_what_it_says(tmp_path):
     results = {}
     for side in (64, 128):
@@ -62,7 +74,7 @@ def test_the_picture_shows_each_series_and_the_table_what_it_says(tmp_path):
             results[name] = {
                 "row": {"name": name, "part": "scaling", "samples": {"image_size": side}},
                 "flops": flops,
-                "held_out": {"loss": 1 + 1e6 * flops**-0.5},
+                "held_out": {"loss": 1 + 1e6 * flops**-0.5, "follow": 0.25 * (number + 1)},
                 "recall": {
                     "set": "s",
                     "rows": [{"family": "all", "AR": recall, "AR_low": 0.05, "AR_high": 0.6}],
@@ -72,6 +84,8 @@ def test_the_picture_shows_each_series_and_the_table_what_it_says(tmp_path):
     text = draw_scaling(results, tmp_path / "plot.png")
     assert text.count("| 64 pixels |") == text.count("| 128 pixels |") == 2
     assert np.array(Image.open(tmp_path / "plot.png")).std() > 10
+    without = {name: result for name, result in results.items() if not name.endswith("-0")}
+    assert draw_scaling(without, tmp_path / "plot.png") == text
     results["r64-0"]["recall"]["set"] = "t"
     with pytest.raises(InvalidInput, match=r"different sets of worlds \(s, t\)"):
         draw_scaling(results, tmp_path / "plot.png")
