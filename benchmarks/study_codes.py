@@ -46,7 +46,7 @@ def kmeans_numbers(
     cells = cells.flatten(0, 2)
     moving = cells[cells.norm(dim=1) >= MOVING_PX / 2]
     moving = moving[torch.arange(min(SEEN, len(moving))) * len(moving) // min(SEEN, len(moving))]
-    means = MiniBatchKMeans(num_codes - 1, random_state=0, n_init=1, batch_size=4096)
+    means = MiniBatchKMeans(num_codes - 1, random_state=0, batch_size=4096)
     means.fit(moving.numpy())
     centres = torch.cat([torch.zeros(1, 2), torch.from_numpy(means.cluster_centers_).float()])
     used: set[int] = set()
