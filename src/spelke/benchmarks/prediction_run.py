@@ -6,10 +6,8 @@ from before, failed (the model), unusable (the file). Entry points: `run_model`,
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from spelke.benchmarks.prediction_folder import Manifest, PredictionFolder
 from spelke.data.spelkebench import SpelkeBenchFile
 from spelke.data.test_item import TestItem
 from spelke.errors import InvalidInput, MissingData
+from spelke.runtime.versions import versions_of
 
 SPLIT_SEED = 42
 _PACKAGES = ("spelke", "torch", "numpy", "transformers")
@@ -136,7 +135,7 @@ def run_model(
             num_images=len(dataset),
             seed=spec.seed,
             is_oracle=card.is_oracle,
-            versions=_versions(),
+            versions=versions_of(_PACKAGES),
         )
     )
     if remark:
@@ -171,13 +170,3 @@ def run_model(
 
 def _plain(value: object) -> object:
     return value if isinstance(value, str | int | float | bool | None) else repr(value)
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from spelke.errors import BadFile, InvalidInput
 from spelke.runtime.files import write_json
+from spelke.runtime.versions import versions_of
 from spelke.training.recipes import Recipe
 from spelke.weights.schema import to_plain
 
@@ -100,13 +99,7 @@ def check_same_network(folder: Path, recipe: Recipe) -> None:
 
 def versions() -> dict[str, str]:
     """Of Python and of the packages that decide what a training does."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return versions_of(_PACKAGES)
 
 
 def git_state() -> dict[str, Any] | None:
