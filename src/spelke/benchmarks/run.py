@@ -7,18 +7,20 @@ run goes on.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from spelke.benchmarks.answers import Answer, AnswerFile
-from spelke.benchmarks.segmenter import SegmentationModel, ask
+from spelke.benchmarks.answers import AnswerFile
+from spelke.benchmarks.asking import answer_items
+from spelke.benchmarks.segmenter import SegmentationModel
 from spelke.benchmarks.test_set import TestItem
 from spelke.errors import Unavailable
 
 Track = Callable[[Sequence[TestItem], str], Iterable[TestItem]]
 """Wraps the items that are worked through, for a progress bar with a title."""
+_STOPS = (KeyboardInterrupt, SystemExit, Unavailable, MemoryError)
+"""What ends a run: a person, or a machine that will fail the next picture as well."""
 
 
 def answer_all(
@@ -43,33 +45,6 @@ def answer_all(
     todo = file.missing(items)
     left = iter(track(todo, model.name) if track else todo)
     while some := list(islice(left, model.at_once)):
-        for answer in answer_some(model, some):
+        for answer in answer_items(model, some, seed=None, stop_at=_STOPS):
             file.add(answer)
     return file
-
-
-def answer_some(model: SegmentationModel, items: Sequence[TestItem]) -> list[Answer]:
-    """Ask about some pictures together; an error of the model becomes part of the answers.
-
-    Where together fails, each is asked alone, to know which it was.
-    """
-    start = time.perf_counter()
-    try:
-        found = ask(model, items)
-    except (Unavailable, MemoryError):
-        raise
-    except Exception as error:
-        if len(items) > 1:
-            return [answer for item in items for answer in answer_some(model, [item])]
-        seconds, text = _seconds(start, items), f"{type(error).__name__}: {error}"
-        return [Answer(items[0].key, items[0].fingerprint, None, seconds, text)]
-    seconds = _seconds(start, items)
-    return [
-        Answer(item.key, item.fingerprint, masks, seconds)
-        for item, masks in zip(items, found, strict=True)
-    ]
-
-
-def _seconds(start: float, items: Sequence[TestItem]) -> float:
-    """Time since then, for each item."""
-    return round((time.perf_counter() - start) / len(items), 4)
