@@ -177,8 +177,21 @@ def bootstrap_interval(
     coverage: float = 0.95,
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean: images are drawn with replacement."""
+    return percentile_interval(resampled_means(values, generator, num_resamples), coverage)
+
+
+def resampled_means(
+    values: Float[np.ndarray, " image"], generator: np.random.Generator, num_resamples: int = 1000
+) -> Float[np.ndarray, " resample"]:
+    """Means over images drawn with replacement; a generator in the same state draws the same."""
     draws = generator.integers(len(values), size=(num_resamples, len(values)))
-    means = values[draws].mean(1)
+    return values[draws].mean(1)
+
+
+def percentile_interval(
+    estimates: Float[np.ndarray, " resample"], coverage: float = 0.95
+) -> tuple[float, float]:
+    """Return the middle `coverage` of what resamples gave."""
     tail = 50 * (1 - coverage)
-    low, high = np.percentile(means, [tail, 100 - tail])
+    low, high = np.percentile(estimates, [tail, 100 - tail])
     return float(low), float(high)

@@ -15,7 +15,11 @@ from jaxtyping import UInt8
 
 from spelke.benchmarks.answers import Answer
 from spelke.benchmarks.report import score_answers
-from spelke.benchmarks.segment_metrics import bootstrap_interval
+from spelke.benchmarks.segment_metrics import (
+    bootstrap_interval,
+    percentile_interval,
+    resampled_means,
+)
 from spelke.benchmarks.sheet import Case, draw_case
 from spelke.benchmarks.test_set import TestItem
 from spelke.errors import MissingData
@@ -139,16 +143,14 @@ def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole > 0 else float("nan")
 
 
-def _share_interval(
-    values: np.ndarray, reference: np.ndarray, seed: int, num_resamples: int = 1000
-) -> Interval:
+def _share_interval(values: np.ndarray, reference: np.ndarray, seed: int) -> Interval:
     """Percentile bootstrap of a ratio of means: pictures are drawn together with replacement."""
-    draws = np.random.default_rng(seed).integers(len(values), size=(num_resamples, len(values)))
-    above, below = values[draws].mean(1), reference[draws].mean(1)
+    above, below = (
+        resampled_means(column, np.random.default_rng(seed)) for column in (values, reference)
+    )
     if not (below > 0).all():
         return float("nan"), float("nan")
-    low, high = np.percentile(above / below, [2.5, 97.5])
-    return float(low), float(high)
+    return percentile_interval(above / below)
 
 
 def draw_table(rows: Sequence[ShiftRow], title: str) -> Any:
