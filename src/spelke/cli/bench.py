@@ -19,11 +19,11 @@ from spelke.cli.bench_models import Models
 from spelke.cli.bench_motion import Motion
 from spelke.cli.bench_pack import Pack
 from spelke.cli.bench_parts import (
+    OnWorlds,
     ask,
-    cores,
     find_contestants,
+    make_worlds,
     progress,
-    rendering,
     say,
     table_console,
 )
@@ -31,7 +31,6 @@ from spelke.cli.bench_runs import Run
 from spelke.cli.bench_scores import Compare, Report, Score
 from spelke.cli.bench_shift import Renderers, Textures
 from spelke.cli.parse import parse
-from spelke.errors import InvalidInput
 
 if TYPE_CHECKING:
     from spelke.benchmarks.quick import Outcome
@@ -48,41 +47,20 @@ Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quick:
+class Quick(OnWorlds):
     """Score models on held-out simulated worlds, next to baselines on the same points."""
 
-    models: tuple[str, ...] = ("spelke-small",)
-    """Checkpoints (names or folders) and baselines to measure."""
-    alone: bool = False
-    """Measure nothing but --models, no baselines and no oracle."""
-    points: int = 250
-    """At least so many points, spread evenly over the families."""
     json: bool = False
     """Print one JSON object for each model and family instead of a table."""
-    out: Path | None = None
-    """Folder for answers and scores; a later run with it asks only what is missing."""
-    workers: int | None = None
-    """Processes that render worlds; one for each core unless given."""
     sheet: bool = False
     """Draw the worst, some random and the best answers of each model."""
-    device: str | None = None
-    """cpu, cuda or mps; the best that is here unless given."""
 
     def run(self) -> int:
         """Make the set, ask the models, print the scores."""
-        from spelke.benchmarks.held_out import HeldOutSettings, default_cache, make_test_set
+        from spelke.benchmarks.held_out import HeldOutSettings, default_cache
 
-        if self.points < 1:
-            raise InvalidInput(f"--points must be at least 1, got {self.points}")
-        contestants = find_contestants(self.models, not self.alone, True, self.device)
-        with rendering() as track:
-            made = make_test_set(
-                HeldOutSettings(num_points=self.points),
-                workers=self.workers or cores(),
-                track=track,
-            )
-        for key, reason in made.broken.items():
-            say(f"the scene {key} could not be made and is left out: {reason}")
+        contestants = self.contestants()
+        made = make_worlds(HeldOutSettings(num_points=self.points), self.workers)
         folder = self.out or default_cache() / "answers" / "quick"
         outcome = ask(contestants, made.items, folder)
         _report(outcome, made.items, folder, f"Held-out worlds ({outcome.set_fingerprint})", self)
@@ -178,12 +156,10 @@ class Tune:
         """Try every combination and print each as a JSON line, the choice last."""
         from dataclasses import asdict
 
-        from spelke.benchmarks.held_out import HeldOutSettings, make_test_set
+        from spelke.benchmarks.held_out import HeldOutSettings
         from spelke.benchmarks.tuning import tune
 
-        with rendering() as track:
-            settings = HeldOutSettings(num_points=self.points, split="train")
-            made = make_test_set(settings, workers=self.workers or cores(), track=track)
+        made = make_worlds(HeldOutSettings(num_points=self.points, split="train"), self.workers)
         chosen, _ = tune(made.items, lambda trial: print(json.dumps(asdict(trial)), flush=True))
         print(json.dumps({"chosen": asdict(chosen)}))
         return 1 if made.broken else 0

@@ -6,14 +6,55 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spelke.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from spelke.benchmarks.held_out import HeldOut, HeldOutSettings
     from spelke.benchmarks.quick import Outcome
     from spelke.benchmarks.test_set import TestItem
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnWorlds:
+    """What every comparison on held-out worlds asks for."""
+
+    models: tuple[str, ...] = ("spelke-small",)
+    """Checkpoints (names or folders) and baselines to measure."""
+    alone: bool = False
+    """Measure nothing but --models, no baselines and no oracle."""
+    points: int = 250
+    """At least so many points, spread evenly over the families."""
+    out: Path | None = None
+    """Folder for answers and scores; a later run with it asks only what is missing."""
+    workers: int | None = None
+    """Processes that render worlds; one for each core unless given."""
+    device: str | None = None
+    """cpu, cuda or mps; the best that is here unless given."""
+
+    def contestants(self) -> list[Any]:
+        """Who is asked.
+
+        Raises:
+            InvalidInput: there is nothing to ask, or nobody.
+        """
+        if self.points < 1:
+            raise InvalidInput(f"--points must be at least 1, got {self.points}")
+        return find_contestants(self.models, not self.alone, True, self.device)
+
+
+def make_worlds(settings: HeldOutSettings, workers: int | None) -> HeldOut:
+    """Make a set of worlds, with a progress bar; what could not be made is named."""
+    from spelke.benchmarks.held_out import make_test_set
+
+    with rendering() as track:
+        made = make_test_set(settings, workers=workers or cores(), track=track)
+    for key, reason in made.broken.items():
+        say(f"the scene {key} could not be made and is left out: {reason}")
+    return made
 
 
 def find_contestants(

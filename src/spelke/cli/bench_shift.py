@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spelke.cli.bench_parts import (
+    OnWorlds,
     ask,
-    cores,
-    find_contestants,
+    make_worlds,
     progress,
-    rendering,
     say,
     table_console,
 )
-from spelke.errors import InvalidInput
 
 if TYPE_CHECKING:
     from spelke.benchmarks.held_out import HeldOutSettings
@@ -27,25 +25,15 @@ Versions = dict[str, list["TestItem"]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shift:
+class Shift(OnWorlds):
     """What both comparisons ask for."""
 
-    models: tuple[str, ...] = ("spelke-small",)
-    """Checkpoints (names or folders) and baselines to measure."""
-    alone: bool = False
-    """Measure nothing but --models, no baselines and no oracle."""
     points: int = 120
     """At least so many points, spread evenly over the families."""
     json: bool = False
     """Print one JSON object for each model and version instead of a table."""
-    out: Path | None = None
-    """Folder for answers and scores; a later run with it asks only what is missing."""
-    workers: int | None = None
-    """Processes that render worlds; one for each core unless given."""
     sheet: bool = False
     """Draw some points of the first model in every version."""
-    device: str | None = None
-    """cpu, cuda or mps; the best that is here unless given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,18 +79,13 @@ class Textures(Shift):
 def _compare(
     verb: Shift, draw: Callable[[HeldOutSettings, list[TestItem]], Versions], title: str
 ) -> int:
-    from spelke.benchmarks.held_out import HeldOutSettings, default_cache, make_test_set
+    from spelke.benchmarks.held_out import HeldOutSettings, default_cache
     from spelke.benchmarks.redraw import WITH_SHAPES
     from spelke.benchmarks.shift import compare, draw_table, in_all
 
-    if verb.points < 1:
-        raise InvalidInput(f"--points must be at least 1, got {verb.points}")
-    contestants = find_contestants(verb.models, not verb.alone, True, verb.device)
+    contestants = verb.contestants()
     settings = HeldOutSettings(num_points=verb.points, families=WITH_SHAPES)
-    with rendering() as track:
-        made = make_test_set(settings, workers=verb.workers or cores(), track=track)
-    for key, reason in made.broken.items():
-        say(f"the scene {key} could not be made and is left out: {reason}")
+    made = make_worlds(settings, verb.workers)
     versions = in_all(draw(settings, made.items))
     folder = verb.out or default_cache() / "answers" / title
     outcomes = {name: ask(contestants, items, folder / name) for name, items in versions.items()}
