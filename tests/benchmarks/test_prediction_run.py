@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from spelke.benchmarks.asking import ModelSpec
-from spelke.benchmarks.engine import InProcess, gpu_places, local_places
+from spelke.benchmarks.engine import InProcess
 from spelke.benchmarks.prediction_folder import PredictionFolder
 from spelke.benchmarks.prediction_run import choose_keys, run_model, shard_of
 from spelke.benchmarks.predictions import read_prediction
 from spelke.benchmarks.workers import Workers
 from spelke.data.spelkebench import SpelkeBenchFile, write_spelkebench
 from spelke.errors import BadModel, InvalidInput, MissingData, Unavailable
+from spelke.runtime.process_pool import gpu_places, local_places
 
 MODEL = '''
 """A model of a user, with one way to fail for each coloured corner."""

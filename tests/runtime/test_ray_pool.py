@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from spelke.errors import InvalidInput, Unavailable
 from spelke.runtime import ray_pool
-from spelke.runtime.ray_pool import MAX_LOST, Lost, RayOptions, RayPool
+from spelke.runtime.pools import Lost
+from spelke.runtime.ray_pool import MAX_LOST, RayOptions, RayPool
 
 
 class ActorError(Exception):
@@ -138,7 +139,7 @@ def test_every_job_comes_back_once_and_only_those_that_kill_too_often_are_lost(
     assert sorted(job for job, _ in results) == list(range(len(deaths)))
     for job, result in results:
         if deaths[job] > retries:
-            assert result == Lost(f"its node died: job {job}")
+            assert result == Lost(f"the process died: its node died: job {job}")
         else:
             assert result == job * 10
     assert all(actor.is_dead for actor in fake.alive)  # the others were ended
@@ -179,6 +180,20 @@ def test_a_cluster_without_room_is_told(monkeypatch):
     with made, pytest.raises(KeyboardInterrupt):
         made.greeting()
     assert "each asks for 1 CPUs and 1 GPUs, the cluster has 0 and 0" in told[0]
+
+
+def test_a_worker_that_is_spent_is_replaced(monkeypatch):
+    class Spent:
+        is_spent = False
+
+        def __call__(self, job):
+            self.is_spent = job == 2
+            return -job
+
+    made, fake, _ = pool(monkeypatch, lambda: (Spent(), None), retries=0)
+    with made:
+        assert sorted(made.map([1, 2, 3])) == [(1, -1), (2, -2), (3, -3)]
+    assert fake.started == 2
 
 
 def test_what_make_raises_is_raised_here_and_endless_deaths_end(monkeypatch):

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from tyro.conf import Positional
 
     from spelke.benchmarks.asking import ModelSpec
-    from spelke.benchmarks.engine import Engine, Place
+    from spelke.benchmarks.engine import Engine
     from spelke.benchmarks.prediction_run import RunOutcome
+    from spelke.runtime.process_pool import Place
 else:
     from tyro.conf import Positional
 
@@ -85,7 +86,7 @@ class Run:
         return 0 if outcome.is_whole and not notes else 1
 
     def _here(self, spec: ModelSpec) -> AbstractContextManager[Engine]:
-        from spelke.benchmarks.engine import gpu_places, local_places
+        from spelke.runtime.process_pool import gpu_places, local_places
 
         if self.workers < 0 or (self.timeout is not None and self.timeout <= 0):
             raise InvalidInput("--workers must be 0 or more and --timeout above 0")
@@ -173,7 +174,8 @@ def local_engine(
 ) -> Iterator[Engine]:
     """Workers in those places, or this process where there are none."""
     from spelke.benchmarks.engine import InProcess
-    from spelke.benchmarks.workers import Workers, name_of_exit
+    from spelke.benchmarks.workers import Workers
+    from spelke.runtime.process_pool import name_of_exit
 
     if not places:
         yield InProcess(spec)

@@ -36,7 +36,7 @@ class Infer:
 
     def run(self) -> int:
         """Ask in one process of its own."""
-        from spelke.benchmarks.engine import local_places
+        from spelke.runtime.process_pool import local_places
 
         places = local_places(1, self.device)
         return _ask(self, places, self.device, self.img_names or None, "")
@@ -61,7 +61,7 @@ class Launch:
 
     def run(self) -> int:
         """Ask in one process for each GPU and report how each ended."""
-        from spelke.benchmarks.engine import gpu_places
+        from spelke.runtime.process_pool import gpu_places
 
         if not self.gpus:
             raise InvalidInput("--gpus needs at least one number, such as --gpus 0")

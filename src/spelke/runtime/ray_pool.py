@@ -18,10 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spelke.errors import InvalidInput, MissingExtra, SpelkeError, Unavailable
-
-Answer = Callable[[Any], Any]
-Make = Callable[[], tuple[Answer, Any]]
-"""Called once in each worker: what answers a job there, and a greeting for who asked."""
+from spelke.runtime.pools import Answer, Lost, Make
 
 _PATIENCE = 30
 """Seconds without a worker after which a user is told that the cluster has none."""
@@ -59,17 +56,6 @@ class RayOptions:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """In the place of a result: the job took its workers down.
-
-    Attributes:
-        reason: what Ray says of the last one.
-    """
-
-    reason: str
-
-
 class _Worker:
     """What runs on the cluster."""
 
@@ -85,10 +71,10 @@ class _Worker:
         self.answer_job, greeting = self.make()
         return greeting
 
-    def answer(self, job: Any) -> Any:
-        """Answer one job."""
+    def answer(self, job: Any) -> tuple[Any, bool]:
+        """Answer one job, and say whether that was the last one it can answer."""
         assert self.answer_job is not None
-        return self.answer_job(job)
+        return self.answer_job(job), bool(getattr(self.answer_job, "is_spent", False))
 
 
 @dataclass(slots=True, eq=False)
@@ -120,7 +106,7 @@ class _Round:
 
 
 class RayPool:
-    """Workers on a Ray cluster; a context manager.
+    """Workers on a Ray cluster; see `Pool`.
 
     Args:
         make: see `Make`; it must be picklable, its module installed on the nodes.
@@ -159,21 +145,13 @@ class RayPool:
             self._ray.shutdown()
 
     def greeting(self) -> Any:
-        """Wait for the first worker and return its greeting.
-
-        Raises:
-            SpelkeError: what `make` raised. Unavailable: workers die again and again.
-        """
+        """See `Pool`."""
         while not self._greetings:
             self._wait(None)
         return self._greetings[0]
 
     def map(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        """Yield jobs with their results, or with `Lost`, in any order; jobs are read as needed.
-
-        Raises:
-            see `greeting`.
-        """
+        """See `Pool`."""
         todo = _Round(iter(jobs))
         while True:
             while self._idle and (some := todo.next()):
@@ -215,23 +193,30 @@ class RayPool:
                 f"{self.options.gpus:g} GPUs, the cluster has {room.get('CPU', 0):g} and "
                 f"{room.get('GPU', 0):g}"
             )
-        found = []
-        for future in done:
-            task = self._tasks.pop(future)
-            try:
-                result = self._ray.get(future)
-            except self._ray.exceptions.RayActorError as error:
-                result = self._bury(task, str(error), jobs)
-            except self._ray.exceptions.RayTaskError as error:
-                raise _cause_of(error) from error
-            else:
-                self._idle.append(task.worker)
-                self._lost_in_a_row = 0
-            if not task.is_job and not isinstance(result, Lost):
-                self._greetings.append(result)
-            elif task.is_job and result is not None:
-                found.append((task.job, result))
-        return found
+        heard = [self._hear(self._tasks.pop(future), future, jobs) for future in done]
+        return [one for some in heard for one in some]
+
+    def _hear(self, task: _Task, future: Any, jobs: _Round | None) -> list[tuple[Any, Any]]:
+        """What came of one task: its job with the result, if it has one."""
+        try:
+            said = self._ray.get(future)
+        except self._ray.exceptions.RayActorError as error:
+            lost = self._bury(task, str(error), jobs)
+            return [(task.job, lost)] if task.is_job and lost else []
+        except self._ray.exceptions.RayTaskError as error:
+            raise _cause_of(error) from error
+        self._lost_in_a_row = 0
+        if not task.is_job:
+            self._greetings.append(said)
+            self._idle.append(task.worker)
+            return []
+        result, is_spent = said
+        if is_spent:
+            self._ray.kill(task.worker)
+            self._start()
+        else:
+            self._idle.append(task.worker)
+        return [(task.job, result)]
 
     def _bury(self, task: _Task, reason: str, jobs: _Round | None) -> Lost | None:
         """Start another worker for a dead one; None if its job will be tried again."""
@@ -243,7 +228,7 @@ class RayPool:
             )
         self._start()
         if not task.is_job or task.losses >= self.options.retries:
-            return Lost(reason)
+            return Lost(f"the process died: {reason}")
         assert jobs is not None
         jobs.again.append((task.job, task.losses + 1))
         return None
