@@ -66,7 +66,23 @@ def test_people_get_a_table_with_the_baselines_and_the_oracle(tmp_path, capsys):
 def test_sheets_and_scores_are_written(tmp_path):
     assert quick(tmp_path, "disc", "--alone", "--sheet") == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"disc.jsonl", "disc.png", "scores.json"}
+    assert names == {"disc", "disc.png", "pictures.h5", "scores.json"}
+
+
+def test_score_compare_and_report_work_on_what_it_keeps(tmp_path, capsys):
+    assert quick(tmp_path, "disc", "flood-fill", "--alone", "--json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    folders = [tmp_path / "out" / name for name in ("disc", "flood-fill")]
+    assert run("score", *folders, "--json") == 0
+    scores = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for name in ("disc", "flood-fill"):
+        (ours,) = (row for row in rows if (row["model"], row["family"]) == (name, "all"))
+        (theirs,) = (row for row in scores if (row["run"], row["kind"]) == (name, "all"))
+        assert theirs["AR"] == pytest.approx(ours["AR"], abs=1e-4)
+        assert theirs["images"] == ours["images"]
+    assert run("compare", *folders) == 0
+    assert run("report", *folders, "--out", tmp_path / "report") == 0
+    assert (tmp_path / "report" / "report.html").read_text().count("data:image/webp") > 10
 
 
 def test_a_scene_that_cannot_be_made_is_named_and_gives_exit_1(tmp_path, capsys, monkeypatch):
@@ -105,7 +121,8 @@ def test_a_model_that_fails_on_a_picture_gives_exit_1(tmp_path, capsys, monkeypa
     assert quick(tmp_path, "mine", "--alone", "--json") == 1
     captured = capsys.readouterr()
     count = len(held_out.FAMILIES)
-    assert f"mine failed on {count} pictures: ValueError: too dark" in captured.err
+    assert "mine: stacks-00000: ValueError: too dark" in captured.err
+    assert f"mine failed on {count} pictures: tracebacks are in" in captured.err
     assert json.loads(captured.out.splitlines()[-1])["failed"] == len(held_out.FAMILIES)
 
 

@@ -66,35 +66,27 @@ class ModelCard:
         return cls(model.name, identity, model.weights, model.is_oracle, model.at_once)
 
 
-def answer_items(
-    model: Any,
-    items: Sequence[TestItem],
-    seed: int | None = 0,
-    stop_at: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
-) -> list[Answer]:
+def answer_items(model: Any, items: Sequence[TestItem], seed: int = 0) -> list[Answer]:
     """Ask about some pictures together; where that fails, about each alone, to know which it was.
 
-    Whatever else the model raises becomes part of the answers.
+    Whatever the model raises becomes part of the answers, but for Ctrl-C.
 
     Args:
         model: a `SegmentationModel`.
         items: the pictures.
-        seed: of the run; with the first picture's key it seeds Python, numpy and torch. None leaves
-            their generators as they are.
-        stop_at: what is passed on instead.
+        seed: of the run; with the first picture's key it seeds Python, numpy and torch.
     """
     from spelke.benchmarks.segmenter import ask
 
     start = time.perf_counter()
     try:
-        if seed is not None:
-            _set_seeds(seed, items[0].key)
+        _set_seeds(seed, items[0].key)
         found = ask(model, items)
-    except stop_at:
+    except KeyboardInterrupt:
         raise
     except BaseException as error:  # a model may also call sys.exit
         if len(items) > 1:
-            return [one for item in items for one in answer_items(model, [item], seed, stop_at)]
+            return [one for item in items for one in answer_items(model, [item], seed)]
         text = f"{type(error).__name__}: {error}"
         where = traceback.format_exc()
         item, seconds = items[0], _since(start, 1)

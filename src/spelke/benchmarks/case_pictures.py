@@ -106,13 +106,14 @@ def _draw(run: RunScores, places: Sequence[tuple[float, str, int]]) -> list[Show
             given = read_prediction(run.files[key])
         except SpelkeError:  # its picture is damaged; it was scored without
             continue
-        if given.image is None or given.masks is None or len(given.truths) <= row:
+        image = _image_of(run, given)
+        if image is None or given.masks is None or len(given.truths) <= row:
             continue
         result = results[key]
         column = _answer_to(result, row)
         found = given.masks[column] if column >= 0 else np.zeros_like(given.truths[row])
-        truth = _picture(given, row, given.truths[row], TRUTH)
-        answer = _picture(given, row, found, ANSWER)
+        truth = _picture(image, given, row, given.truths[row], TRUTH)
+        answer = _picture(image, given, row, found, ANSWER)
         height, width = truth.shape[:2]
         cases.append(
             Shown(
@@ -129,11 +130,17 @@ def _draw(run: RunScores, places: Sequence[tuple[float, str, int]]) -> list[Show
     return cases
 
 
+def _image_of(run: RunScores, given: Prediction) -> np.ndarray | None:
+    """The picture beside the answer, or in the dataset; None where neither has one that fits."""
+    if given.image is not None or run.dataset is None:
+        return given.image
+    item = run.dataset.read(given.key).item
+    return item.image if item and item.image.shape[:2] == given.truths.shape[1:] else None
+
+
 def _picture(
-    given: Prediction, row: int, mask: np.ndarray, color: tuple[int, int, int]
+    image: np.ndarray, given: Prediction, row: int, mask: np.ndarray, color: tuple[int, int, int]
 ) -> np.ndarray:
-    image = given.image
-    assert image is not None
     height, width = image.shape[:2]
     scale = SIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

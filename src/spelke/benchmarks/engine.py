@@ -30,11 +30,16 @@ class Engine(Protocol):
 
 
 class InProcess:
-    """The model in this process: nothing to start, but what it crashes is the run itself."""
+    """The model in this process: nothing to start, but what it crashes is the run itself.
 
-    def __init__(self, spec: ModelSpec):
+    Args:
+        spec: the model.
+        model: the `SegmentationModel` where it is made already; None makes it when it is needed.
+    """
+
+    def __init__(self, spec: ModelSpec, model: Any = None):
         self.spec = spec
-        self._model: Any = None
+        self._model = model
 
     def card(self) -> ModelCard:
         """See `Engine`."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from spelke.benchmarks.predictions import (
     Prediction,
     file_name,
     read_prediction,
+    safe_name,
     write_prediction,
 )
 from spelke.data.test_item import TestItem
@@ -44,6 +45,8 @@ class Manifest:
         seed: of the run.
         is_oracle: the model was told the truth.
         versions: of Python and the packages.
+        pictures: the SpelkeBench file with the pictures that were last asked about, as a path from
+            the folder, where the predictions are without them; else "".
     """
 
     model: str
@@ -56,6 +59,7 @@ class Manifest:
     seed: int = 0
     is_oracle: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
+    pictures: str = ""
 
 
 class PredictionFolder:
@@ -63,10 +67,12 @@ class PredictionFolder:
 
     Args:
         path: the folder; it need not exist.
+        pictures: see `Manifest`; "" keeps each picture beside its answer, as published.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: str | os.PathLike[str], pictures: str = ""):
         self.path = Path(path)
+        self.pictures = pictures
 
     def check_writable(self) -> None:
         """Make the folder and try to write to it.
@@ -100,6 +106,8 @@ class PredictionFolder:
                 f"{self.path} holds predictions of {before.model}, not of {manifest.model}; "
                 "choose another folder"
             )
+        # What was kept without its picture still needs the file that has it.
+        manifest = replace(manifest, pictures=self.pictures or (before.pictures if before else ""))
         if before != manifest:
             plain = {"schema": SCHEMA, **asdict(manifest)}
             write_json(self.path / MANIFEST, plain)
@@ -134,7 +142,7 @@ class PredictionFolder:
 
     def sweep(self, keys: Sequence[str]) -> None:
         """Remove what a killed process left half-written of these pictures."""
-        stems = {file_name(key).removesuffix(".h5") for key in keys}
+        stems = {safe_name(key) for key in keys}
         for folder in (self.path, self.path / "failed"):
             for path in folder.glob(".*.part.*"):
                 left = re.fullmatch(r"\.(.+)\.[0-9a-f]{8}\.part\.(h5|txt)", path.name)
@@ -143,15 +151,24 @@ class PredictionFolder:
 
     def holds(self, item: TestItem, identity: str) -> bool:
         """Whether there is a whole answer of that model to exactly this picture and points."""
-        path = self.path / file_name(item.key)
-        if not path.is_file():
-            return False
-        try:
-            found = read_prediction(path, with_image=False)
-        except BadFile:
-            return False  # cut short or damaged: it is asked again
-        of_this = (found.fingerprint, found.identity) == (item.fingerprint, identity)
-        return of_this and found.masks is not None
+        found = _read(self.path / file_name(item.key), item, identity)
+        return found is not None and found.masks is not None
+
+    def answers_to(self, items: Iterable[TestItem], identity: str) -> dict[str, Answer]:
+        """Return what that model answered to exactly these pictures and points, by key.
+
+        Failures are among them; what was not asked is absent.
+        """
+        found = {}
+        for item in items:
+            name = file_name(item.key)
+            one = _read(self.path / name, item, identity)
+            one = one or _read(self.path / "failed" / name, item, identity)
+            if one is not None:
+                found[item.key] = Answer(
+                    one.key, one.fingerprint, one.masks, one.seconds, one.error, one.traceback
+                )
+        return found
 
     def add(self, item: TestItem, answer: Answer, identity: str) -> None:
         """Keep one answer, good or failed.
@@ -164,7 +181,7 @@ class PredictionFolder:
             Prediction(
                 key=item.key,
                 family=item.family,
-                image=item.image,
+                image=None if self.pictures else item.image,
                 points=item.points,
                 truths=item.segments,
                 masks=answer.masks,
@@ -202,6 +219,18 @@ class PredictionFolder:
         if not found:
             raise MissingData(f"there are no predictions (.h5) in {self.path}; run a model first")
         return [found[name] for name in sorted(found)]
+
+
+def _read(path: Path, item: TestItem, identity: str) -> Prediction | None:
+    """A prediction of that model to exactly this picture and points, or None."""
+    if not path.is_file():
+        return None
+    try:
+        found = read_prediction(path, with_image=False)
+    except BadFile:  # cut short or damaged: it is asked again
+        return None
+    of_this = (found.fingerprint, found.identity) == (item.fingerprint, identity)
+    return found if of_this else None
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""One model, one SpelkeBench file, one folder of predictions: what is missing is asked and kept.
+"""One model, one set of pictures, one folder of predictions: what is missing is asked and kept.
 
 Every picture ends in one of four heaps, and a run says how many are in each: answered now, kept
 from before, failed (the model), unusable (the file). Entry points: `run_model`, `shard_of`.
@@ -8,19 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from spelke.benchmarks.asking import ModelSpec
 from spelke.benchmarks.engine import Engine
 from spelke.benchmarks.prediction_folder import Manifest, PredictionFolder
-from spelke.data.spelkebench import SpelkeBenchFile
+from spelke.data.spelkebench import Reading, SpelkeBenchFile
 from spelke.data.test_item import TestItem
 from spelke.errors import InvalidInput, MissingData
 from spelke.runtime.versions import versions_of
 
 SPLIT_SEED = 42
 _PACKAGES = ("spelke", "torch", "numpy", "transformers")
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """Pictures with their questions: a `SpelkeBenchFile`, or a `TestSet` in memory."""
+
+    @property
+    def name(self) -> str:
+        """For the manifest."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, key: str) -> Reading:
+        """One picture, or what is wrong with it."""
+        ...
 
 
 @dataclass(slots=True)
@@ -100,7 +117,7 @@ def choose_keys(
 def run_model(
     engine: Engine,
     spec: ModelSpec,
-    dataset: SpelkeBenchFile,
+    dataset: Pictures,
     keys: Sequence[str],
     folder: PredictionFolder,
     *,
@@ -131,7 +148,7 @@ def run_model(
             identity=card.identity,
             weights=card.weights,
             options={name: _plain(value) for name, value in sorted(spec.options.items())},
-            dataset=dataset.path.name,
+            dataset=dataset.name,
             num_images=len(dataset),
             seed=spec.seed,
             is_oracle=card.is_oracle,

@@ -1,7 +1,8 @@
 """What a model answered, one file for each picture, in the format that SpelkeBench publishes.
 
 `<key>.h5` holds `segments` and `segment_gt` (both the truth), `segment_pred`, `probe_points` and
-`image`; ours adds `ignore` where there is any, and attributes by which a file is verified. A
+`image`; ours adds `ignore` where there is any, and attributes by which a file is verified. Where
+many models answer the same pictures, `image` is left out and one file beside them holds all. A
 picture that the model failed on lies in the folder `failed`, without `segment_pred`, beside a text
 with the traceback. Entry points: `read_prediction`, `write_prediction`, `Prediction`.
 """
@@ -61,9 +62,14 @@ class Prediction:
     identity: str = ""
 
 
+def safe_name(key: str) -> str:
+    """A name for files: what file systems refuse is written as `%2f`."""
+    return re.sub(r"^\.|[^\w .,=+@()-]", lambda sign: f"%{ord(sign.group()):02x}", key)
+
+
 def file_name(key: str) -> str:
-    """Name of the file of a picture: its key, with what file systems refuse written as `%2f`."""
-    return re.sub(r"^\.|[^\w .,=+@()-]", lambda sign: f"%{ord(sign.group()):02x}", key) + ".h5"
+    """Name of the file of a picture."""
+    return safe_name(key) + ".h5"
 
 
 def write_prediction(folder: str | os.PathLike[str], prediction: Prediction) -> Path:
@@ -72,11 +78,8 @@ def write_prediction(folder: str | os.PathLike[str], prediction: Prediction) -> 
     A failed one goes to `failed/`, and takes its leave from there once there is an answer.
 
     Raises:
-        InvalidInput: it has no picture.
         Unavailable: the disk is full or the folder may not be written.
     """
-    if prediction.image is None:
-        raise InvalidInput(f"{prediction.key}: a prediction is written with its picture")
     name = file_name(prediction.key)
     failed = Path(folder) / "failed" / name
     if prediction.masks is None:
@@ -105,10 +108,11 @@ def _fill(file: h5py.File, prediction: Prediction) -> None:
         digest=digest_of_masks(prediction.masks),
     )
     arrays = {
-        "image": prediction.image,
         "segments": prediction.truths.astype(np.uint8),
         "probe_points": prediction.points.astype(np.int32),
     }
+    if prediction.image is not None:
+        arrays["image"] = prediction.image
     if prediction.masks is not None:
         arrays["segment_pred"] = prediction.masks.astype(np.uint8)
     if prediction.ignore is not None and prediction.ignore.any():

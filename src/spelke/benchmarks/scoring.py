@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from spelke.benchmarks.boundary import boundary_f
+from spelke.benchmarks.prediction_folder import PredictionFolder
 from spelke.benchmarks.predictions import read_prediction
 from spelke.benchmarks.segment_metrics import ImageScore, score_image
 from spelke.data.spelkebench import SpelkeBenchFile
@@ -91,12 +92,14 @@ class RunScores:
         results: one for each image.
         problems: what was wrong.
         files: the prediction of each image that has one, by key.
+        dataset: whose truth counted, if any; it also has the images.
     """
 
     name: str
     results: tuple[ImageResult, ...]
     problems: tuple[Problem, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
+    dataset: SpelkeBenchFile | None = None
 
     @property
     def num_failed(self) -> int:
@@ -178,16 +181,19 @@ def score_run(
     Args:
         folder: holds `<key>.h5` files, failed ones in `failed/`; see `predictions`.
         dataset: with it, its truth counts and not the copy beside each prediction, images
-            without a prediction score zero, and predictions for other images are left out.
+            without a prediction score zero, and predictions for other images are left out. None
+            takes the file that the folder's manifest names, where it names one.
         name: of the run; the folder's unless given.
         track: progress; None shows nothing.
 
     Raises:
-        MissingData: there is no such folder, or no prediction in it.
+        MissingData: there is no such folder, no prediction in it, or the file that its manifest
+            names is gone.
     """
     path = Path(folder)
     name = name or path.resolve().name
     files = prediction_files(path)
+    dataset = dataset or own_pictures(path)
     found: dict[str, ImageResult] = {}
     kept: dict[str, Path] = {}
     problems: list[Problem] = []
@@ -202,7 +208,25 @@ def score_run(
             problems.append(Problem(key, "missing", "there is no prediction; it scores zero"))
             found[key] = unanswered(key, "there is no prediction", *_truth_of(key, dataset)[:2])
     results = tuple(found[key] for key in sorted(found))
-    return RunScores(name, results, tuple(problems), kept)
+    return RunScores(name, results, tuple(problems), kept, dataset)
+
+
+def own_pictures(folder: Path) -> SpelkeBenchFile | None:
+    """The file with the pictures of a run that keeps them beside its folder, or None.
+
+    Raises:
+        MissingData: it is not where the manifest says.
+    """
+    manifest = PredictionFolder(folder).manifest()
+    if manifest is None or not manifest.pictures:
+        return None
+    path = (folder / manifest.pictures).resolve()
+    if not path.is_file():
+        raise MissingData(
+            f"the pictures of {folder} should be in {path}, which is not there: name their file "
+            "with --dataset"
+        )
+    return SpelkeBenchFile(path)
 
 
 def prediction_files(folder: Path) -> list[Path]:

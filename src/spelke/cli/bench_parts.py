@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +85,39 @@ def ask(contestants: Sequence[Any], items: list[TestItem], folder: Path) -> Outc
     """Ask and score, with a progress bar."""
     from spelke.benchmarks.quick import run_models
 
-    with progress() as track:
-        return run_models(contestants, items, folder, track, say)
+    with answering() as (notice, advance):
+        return run_models(
+            contestants,
+            items,
+            folder,
+            notice=notice,
+            advance=lambda name, so_far: advance(name, so_far.num_done, len(items)),
+        )
+
+
+@contextmanager
+def answering() -> Iterator[tuple[Callable[[str], None], Callable[[str, int, int], None]]]:
+    """Messages, and a progress bar for each model, on standard error.
+
+    Yields:
+        What says a sentence, and what is told (model, pictures done, pictures).
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def notice(text: str) -> None:
+            bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        def advance(name: str, done: int, wanted: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=wanted)
+            bar.update(tasks[name], completed=done)
+
+        yield notice, advance
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from spelke.cli.bench_parts import say
+from spelke.cli.bench_parts import answering, say
 from spelke.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -128,9 +128,6 @@ def measure(
     Returns:
         What became of the pictures, and what was wrong with the names in `images`.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from spelke.benchmarks.prediction_folder import PredictionFolder
     from spelke.benchmarks.prediction_run import choose_keys, run_model, shard_of
     from spelke.data.spelkebench import SpelkeBenchFile
@@ -141,23 +138,16 @@ def measure(
         for note in notes:
             say(note)
         keys = shard_of(keys, *parse_shard(shard)) if shard else keys
-        folder = PredictionFolder(out)
-        folder.check_writable()
         running = stack.enter_context(engine)
-        console = Console(stderr=True)
-        hidden = not console.is_terminal
-        bar = stack.enter_context(Progress(console=console, transient=True, disable=hidden))
-        task = bar.add_task(spec.name, total=len(keys))
+        notice, advance = stack.enter_context(answering())
         outcome = run_model(
             running,
             spec,
             file,
             keys,
-            folder,
-            notice=lambda text: bar.console.print(
-                text, markup=False, highlight=False, soft_wrap=True
-            ),
-            advance=lambda so_far: bar.update(task, completed=so_far.num_done),
+            PredictionFolder(out),
+            notice=notice,
+            advance=lambda so_far: advance(spec.name, so_far.num_done, len(keys)),
         )
     say(
         f"{spec.name}: {len(outcome.answered)} answered, {len(outcome.kept)} kept from before, "

@@ -165,7 +165,7 @@ def _draw(predictions: Path, out: Path) -> None:
     """One picture for each prediction."""
     from spelke.benchmarks.inspection import draw_masks
     from spelke.benchmarks.prediction_folder import PredictionFolder
-    from spelke.benchmarks.predictions import file_name, read_prediction
+    from spelke.benchmarks.predictions import read_prediction, safe_name
     from spelke.benchmarks.quick import write_picture
     from spelke.viz.sheet import Panel, arrange
 
@@ -180,4 +180,4 @@ def _draw(predictions: Path, out: Path) -> None:
                 Panel(draw_masks(one.image, one.masks, one.points), "Prediction"),
             ]
             page = arrange(pictures, columns=3, cell_height=320, title=one.key)
-            write_picture(out / f"{file_name(one.key).removesuffix('.h5')}_viz.png", page)
+            write_picture(out / f"{safe_name(one.key)}_viz.png", page)

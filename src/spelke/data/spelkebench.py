@@ -110,6 +110,11 @@ class SpelkeBenchFile:
     def __iter__(self) -> Iterator[TestItem]:
         return (self[key] for key in self.keys)
 
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.path.name
+
     def __len__(self) -> int:
         return len(self.keys)
 
