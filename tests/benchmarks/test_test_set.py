@@ -1,10 +1,11 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import h5py
 import numpy as np
 import pytest
 
 from spelke.benchmarks.test_set import TestItem, fingerprint_of, read_test_set, write_test_set
+from spelke.data.spelkebench import SpelkeBenchFile
 from spelke.errors import BadFile, InvalidInput, MissingData
 
 
@@ -24,12 +25,12 @@ def make_item(key="single-000001", seed=0, count=2):
 
 def test_a_set_is_read_as_it_was_written(tmp_path):
     items = [make_item("a", 0), make_item("b", 1, count=1)]
-    items[1] = replace(items[1], looks=~items[1].ignore)
+    items[1] = replace(items[1], looks=~items[1].ignore, clip="street")
     write_test_set(tmp_path / "set.h5", items)
     again = read_test_set(tmp_path / "set.h5")
     assert [item.key for item in again] == ["a", "b"]
     for before, after in zip(items, again, strict=True):
-        assert before.family == after.family
+        assert (before.family, before.clip) == (after.family, after.clip)
         for name in ("image", "points", "segments", "ignore", "instances"):
             assert np.array_equal(getattr(before, name), getattr(after, name))
     assert again[0].looks is None
@@ -45,9 +46,38 @@ def test_the_file_has_the_names_that_spelkebench_uses(tmp_path):
         assert file["a/centroid"].shape == (2, 2)
 
 
-def test_another_question_is_another_fingerprint():
-    assert make_item(seed=0).fingerprint != make_item(seed=1).fingerprint
-    assert make_item(seed=0).fingerprint == make_item(seed=0).fingerprint
+@pytest.mark.parametrize("field", [field.name for field in fields(TestItem)])
+def test_a_fingerprint_tells_all_that_an_answer_or_a_score_depends_on(field):
+    item = replace(make_item(), looks=~make_item().segments)
+    value = getattr(item, field)
+    if isinstance(value, np.ndarray):
+        other = value.copy()
+        other.flat[7 % other.size] ^= 1
+    else:
+        other = {"licence": "none"} if field == "attributes" else f"{value}2"
+    changed = replace(item, **{field: other})
+    assert (changed.fingerprint == item.fingerprint) == (field == "attributes")
+    assert replace(item).fingerprint == item.fingerprint
+    assert replace(item, looks=None).fingerprint != item.fingerprint
+
+
+def test_a_fingerprint_tells_a_picture_from_its_bytes_in_another_shape():
+    item = replace(make_item(count=0), image=np.zeros((24, 32, 3), np.uint8))
+    turned = {name: np.zeros((0, 32, 24), bool) for name in ("segments", "ignore", "instances")}
+    other = replace(item, image=np.zeros((32, 24, 3), np.uint8), **turned)
+    assert other.fingerprint != item.fingerprint
+
+
+def test_a_file_of_an_older_schema_is_read_as_one_of_another_program_and_not_as_a_cache(tmp_path):
+    path = tmp_path / "set.h5"
+    write_test_set(path, [make_item("a")])
+    with h5py.File(path, "a") as file:
+        file.attrs["schema"] = "spelke-test-set-1"
+        file["a"].attrs["fingerprint"] = "0123456789ab"
+    with SpelkeBenchFile(path) as file:
+        assert np.array_equal(file["a"].segments, make_item("a").segments)
+    with pytest.raises(BadFile, match="has schema 'spelke-test-set-1'"):
+        read_test_set(path)
 
 
 def test_changed_contents_are_found(tmp_path):
@@ -84,9 +114,9 @@ def test_a_missing_foreign_or_truncated_file_is_named(tmp_path):
 )
 def test_an_item_checks_itself(name, value, says):
     item = make_item()
-    fields = {
+    values = {
         field: getattr(item, field)
         for field in ("key", "family", "image", "points", "segments", "ignore", "instances")
     }
     with pytest.raises(InvalidInput, match=says):
-        TestItem(**{**fields, name: value})
+        TestItem(**{**values, name: value})

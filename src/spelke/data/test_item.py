@@ -26,6 +26,8 @@ class TestItem:
         attributes: what else is known, such as "licence" and "source".
         looks: as `segments`, what of the object under each point looks as it does there, for the
             oracle of looks; None where that is not known.
+        clip: name of the video or scene that this is one picture of; its pictures resemble each
+            other, so intervals draw them together. "" where it is the only one.
     """
 
     __test__ = False  # not a test class, whatever pytest makes of its name
@@ -39,6 +41,7 @@ class TestItem:
     instances: np.ndarray
     attributes: Mapping[str, str] = field(default_factory=dict)
     looks: np.ndarray | None = None
+    clip: str = ""
 
     def __post_init__(self) -> None:
         height, width = self.image.shape[:2]
@@ -65,8 +68,17 @@ class TestItem:
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change when the picture or its questions do."""
-        digest = hashlib.sha256(self.image.tobytes())
-        digest.update(np.ascontiguousarray(self.points, np.int64).tobytes())
-        digest.update(np.packbits(self.segments).tobytes())
+        """Twelve hexadecimal digits that change with all that an answer or a score depends on.
+
+        That is everything but the `attributes`. The key is part of it because random numbers of a
+        model are seeded by it.
+        """
+        digest = hashlib.sha256(repr((self.key, self.family, self.clip)).encode())
+        masks = (self.segments, self.ignore, self.instances, self.looks)
+        arrays = (self.image, self.points.astype(np.int64), *masks)
+        for values in arrays:
+            digest.update(repr(None if values is None else values.shape).encode())
+            if values is not None:
+                is_mask = values.dtype == np.bool_
+                digest.update((np.packbits(values) if is_mask else values).tobytes())
         return digest.hexdigest()[:12]
