@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -176,3 +177,22 @@ def test_runs_need_names_of_their_own(runs, tmp_path):
         write_report([runs[0], runs[0]], tmp_path)
     with pytest.raises(InvalidInput, match="got none"):
         write_report([], tmp_path)
+
+
+def test_oracles_have_rows_of_their_own_below_the_models_and_are_marked_everywhere(runs, folder):
+    told = replace(runs[0], name="told", is_oracle=True)
+    path = write_report([told, runs[1]], folder / "oracle", ReportOptions(num_cases=1))
+    page = path.read_text(encoding="utf-8")
+    models, rest = page.split("Oracles: told the truth", 1)
+    oracles = rest.split("not measured here", 1)[0]
+    assert "&lt;b&gt;&amp;</th>" in models
+    assert "&lt;b&gt;&amp;</th>" not in oracles
+    assert ">told <span" not in models
+    assert '>told <span class="tag">oracle' in oracles
+    words = re.sub(r"\s+", " ", page)
+    assert "&lt;b&gt;&amp;, the model with the highest AR, against" in words
+    # Every place that shows its name: scores, curve, sizes in two ways, families, order, cases.
+    assert page.count('told <span class="tag">oracle') == 1 + 1 + 3 + 3 + 1
+    Page(page)
+    rows = json.loads((folder / "oracle" / "report.json").read_text())["rows"]
+    assert {row["run"] for row in rows if row.get("oracle")} == {"told"}

@@ -52,7 +52,9 @@ def test_its_folders_are_runs_that_can_be_scored_and_gone_on_with(items, tmp_pat
     for result in run.results:
         assert result.score.average_recall == expected[result.key].average_recall
         assert result.score.mean_iou == expected[result.key].mean_iou
-    assert run.problems == ()
+    assert (run.problems, run.is_oracle) == ((), False)
+    run_models([load_segmenter("instance-oracle")], items, tmp_path)
+    assert score_run(tmp_path / "instance-oracle").is_oracle
     spec, dataset = ModelSpec("disc"), SpelkeBenchFile(tmp_path / PICTURES)
     folder = PredictionFolder(tmp_path / "disc")
     gone_on = run_model(InProcess(spec), spec, dataset, dataset.keys, folder)

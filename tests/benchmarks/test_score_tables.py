@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +82,19 @@ def test_a_terminal_shows_every_run_every_part_and_the_best_first(parts):
     for word in ("family: a (4)", "size: small (8)", "share: large (8)", "boundary F", "0.50"):
         assert word in text
     assert "AP" not in text.splitlines()[2]  # one answer for each segment: it would repeat AR
+
+
+def test_oracles_are_marked_and_stand_below_the_models_in_every_form():
+    told = replace(run_of("told", 20), is_oracle=True)
+    parts = break_down_all([told, run_of("half", 16), run_of("good", 18)])
+    text = text_of(draw_scores(parts))
+    assert text.index("good") < text.index("half") < text.index("told (told the truth)")
+    latex = to_latex(parts, ())
+    assert latex.index("half") < latex.index("Oracles: told the truth") < latex.index("told & ")
+    assert latex.count("Oracles") == 1
+    assert r"\toprule" not in to_latex(break_down_all([told]), ()).split("Oracles")[1]
+    plain = plain_rows(parts, PUBLISHED)
+    assert {row["run"] for row in plain if row.get("oracle")} == {"told"}
 
 
 def test_precision_is_shown_where_it_says_something():

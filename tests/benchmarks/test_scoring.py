@@ -31,6 +31,15 @@ def folder(items, tmp_path):
     return tmp_path / "run"
 
 
+def test_a_manifest_of_another_program_is_named_and_the_predictions_are_scored(folder):
+    (folder / "manifest.json").write_text('{"by": "someone"}')
+    run = score_run(folder)
+    assert len(run.results) == 6
+    assert not run.is_oracle
+    (problem,) = run.problems
+    assert (problem.key, problem.kind) == ("manifest.json", "unreadable")
+
+
 @pytest.fixture
 def dataset(items, tmp_path):
     path = tmp_path / "set.h5"

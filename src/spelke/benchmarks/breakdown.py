@@ -157,6 +157,7 @@ class Part:
         num_truths: true segments in this part.
         num_failed: images of these without a usable prediction.
         seconds: median time of the model for an image; NaN if it is not known.
+        is_oracle: the model was told the truth.
     """
 
     run: str
@@ -167,6 +168,7 @@ class Part:
     num_truths: int
     num_failed: int
     seconds: float
+    is_oracle: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; what is not known is None."""
@@ -180,6 +182,7 @@ class Part:
             "truths": self.num_truths,
             "failed": self.num_failed,
             "seconds_per_image": plain_number(self.seconds),
+            "oracle": self.is_oracle,
         }
 
 
@@ -243,6 +246,7 @@ def break_down(run: RunScores, groups: Sequence[Group], seed: int = 0) -> list[P
                 num_truths=sum(result.score.num_points for result in results),
                 num_failed=sum(bool(result.error) for result in results),
                 seconds=float(np.median(times)) if times else math.nan,
+                is_oracle=run.is_oracle,
             )
         )
     return parts

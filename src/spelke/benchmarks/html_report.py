@@ -1,7 +1,7 @@
 """One page about runs, for people: tables with intervals, curves, cases, and what was wrong.
 
 The page holds everything it shows and asks no server for anything; its table lies beside it as
-JSON, CSV and LaTeX. Published numbers have rows of their own and are marked.
+JSON, CSV and LaTeX. Oracles and published numbers have rows of their own and are marked.
 Entry point: `write_report`.
 """
 
@@ -134,7 +134,8 @@ def render(runs: Sequence[RunScores], parts: Sequence[Part], options: ReportOpti
         num_failed=sum(part.num_failed for part in totals),
         metrics=telling_metrics(totals),
         all_metrics=METRICS,
-        totals=[_total(part, colors[part.run]) for part in totals],
+        models=[_total(part, colors[part.run]) for part in totals if not part.is_oracle],
+        oracles=[_total(part, colors[part.run]) for part in totals if part.is_oracle],
         published=[
             {**score._asdict(), "estimate": _shown(Estimate(score.average_recall, *_NO_RANGE))}
             for score in (PUBLISHED if options.published else ())
@@ -177,6 +178,7 @@ def _total(part: Part, color: int) -> dict[str, Any]:
     return {
         "run": part.run,
         "color": color,
+        "oracle": part.is_oracle,
         "estimates": {name: _shown(found) for name, found in part.estimates.items()},
         "images": part.num_images,
         "failed": part.num_failed,
@@ -221,7 +223,8 @@ def _chart(runs: Sequence[RunScores], colors: Mapping[str, int]) -> dict[str, An
             for x, y in zip(thresholds, recall, strict=True)
         )
         path = "M" + "L".join(points)
-        lines.append({"run": run.name, "color": colors[run.name], "path": path})
+        line = {"run": run.name, "color": colors[run.name], "oracle": run.is_oracle}
+        lines.append({**line, "path": path})
     ticks = [
         {"label": f"{share:g}", "x": left + share * width, "y": top + (1 - share) * height}
         for share in (0, 0.25, 0.5, 0.75, 1)
@@ -236,16 +239,17 @@ def _differences(runs: Sequence[RunScores], seed: int) -> list[dict[str, Any]]:
             comparison = compare(runs[0], other, seed)
         except InvalidInput:  # no image in common
             continue
-        rows += _difference_rows(comparison)
+        rows += _difference_rows(comparison, other.is_oracle)
     return rows
 
 
-def _difference_rows(comparison: Comparison) -> list[dict[str, Any]]:
+def _difference_rows(comparison: Comparison, is_oracle: bool) -> list[dict[str, Any]]:
     titles = {metric.name: metric.title for metric in METRICS}
     wanted = ("AR", "mIoU", "boundary_F")
     return [
         {
             "run": comparison.second,
+            "oracle": is_oracle,
             "metric": titles[found.metric],
             **_shown(found.difference, signed=True),
             "better": found.num_better,
@@ -265,6 +269,7 @@ def _cases(
         {
             "run": run.name,
             "color": colors[run.name],
+            "oracle": run.is_oracle,
             "bands": choose_cases(run, options.num_cases, options.seed),
         }
         for run in runs

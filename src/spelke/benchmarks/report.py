@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from spelke.benchmarks.answers import Answer
+from spelke.benchmarks.score_tables import TOLD
 from spelke.benchmarks.segment_metrics import ImageScore, Summary, score_image, summarise
 from spelke.benchmarks.test_set import TestItem
 
@@ -134,7 +135,7 @@ def draw_tables(rows: Sequence[Row], title: str) -> Any:
     for row in totals:
         low, high = row.summary.recall_interval
         overall.add_row(
-            f"{row.model} (told the truth)" if row.is_oracle else row.model,
+            f"{row.model} ({TOLD})" if row.is_oracle else row.model,
             str(row.summary.num_points),
             f"{row.summary.average_recall:.3f}{_failed(row)}",
             f"{low:.3f}-{high:.3f}",

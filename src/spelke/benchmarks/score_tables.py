@@ -1,6 +1,7 @@
 """Scores of runs as tables: for a terminal, as CSV, and as LaTeX.
 
-Measured rows come first; published ones follow on their own and are marked in every form.
+Measured rows come first, oracles below the models; published ones follow on their own. Oracles and
+published rows are marked in every form.
 Entry points: `draw_scores`, `draw_comparison`, `plain_rows`, `to_csv`, `to_latex`.
 """
 
@@ -18,6 +19,8 @@ from spelke.benchmarks.published_scores import SOURCE, PublishedScore
 
 MEASURED, REPORTED = "measured", "published"
 """Values of the column `source`."""
+TOLD = "told the truth"
+"""How an oracle is marked."""
 SIZE_NOTES = {
     "size": "size: area below 32 x 32, below 96 x 96 pixels, or more",
     "share": "share: area below 1/300, below 3 % of the picture, or more",
@@ -71,7 +74,11 @@ def to_latex(parts: Sequence[Part], published: Sequence[PublishedScore]) -> str:
         " & ".join(map(_escape, head)) + r" \\",
         r"\midrule",
     ]
-    for part in totals:
+    for index, part in enumerate(totals):
+        if part.is_oracle and (index == 0 or not totals[index - 1].is_oracle):
+            note = f"Oracles: {TOLD}, measured here as bounds"
+            rule = [r"\midrule"] if index else []
+            lines += [*rule, rf"\multicolumn{{{len(head)}}}{{l}}{{{note}}} \\"]
         cells = [_latex_cell(part.estimates[name]) for name in _LATEX_COLUMNS]
         counts = [str(part.num_images), str(part.num_truths)]
         lines.append(" & ".join([_escape(part.run), *cells, *counts]) + r" \\")
@@ -89,7 +96,7 @@ def draw_scores(parts: Sequence[Part]) -> Any:
     """Lay scores out for people: runs over all images, then AR of every part.
 
     Returns:
-        A `rich` group of two tables; the best run comes first.
+        A `rich` group of two tables; the best run comes first, oracles last.
     """
     from rich.console import Group
     from rich.table import Table
@@ -110,11 +117,11 @@ def draw_scores(parts: Sequence[Part]) -> Any:
         cells = (cell(part.estimates[metric.name]) for metric in metrics)
         counts = (str(part.num_images), str(part.num_truths), str(part.num_failed))
         time = "–" if math.isnan(part.seconds) else f"{part.seconds:.2f}"
-        overall.add_row(part.run, *cells, *counts, time)
+        overall.add_row(_label(part), *cells, *counts, time)
     by_part = Table(title="AR by part", caption="; ".join(SIZE_NOTES.values()))
     by_part.add_column("part (segments)", no_wrap=True)
     for part in totals:
-        by_part.add_column(part.run, justify="right", overflow="fold")
+        by_part.add_column(_label(part), justify="right", overflow="fold")
     for (kind, group), found in by_group(parts).items():
         if kind != "all":
             count = max(part.num_truths for part in found.values())
@@ -147,9 +154,9 @@ def draw_comparison(comparison: Comparison) -> Any:
 
 
 def best_first(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts over all images, the highest AR first."""
+    """Return the parts over all images, the highest AR first, oracles below all models."""
     totals = [part for part in parts if part.kind == "all"]
-    return sorted(totals, key=lambda part: -part.estimates["AR"].value)
+    return sorted(totals, key=lambda part: (part.is_oracle, -part.estimates["AR"].value))
 
 
 def telling_metrics(totals: Sequence[Part]) -> list[Metric]:
@@ -184,6 +191,10 @@ def p_text(value: float) -> str:
     if math.isnan(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _label(part: Part) -> str:
+    return f"{part.run} ({TOLD})" if part.is_oracle else part.run
 
 
 def _comparison_cells(found: Difference) -> list[str]:

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from spelke.benchmarks.boundary import boundary_f
-from spelke.benchmarks.prediction_folder import PredictionFolder
+from spelke.benchmarks.prediction_folder import MANIFEST, Manifest, PredictionFolder
 from spelke.benchmarks.predictions import read_prediction
 from spelke.benchmarks.segment_metrics import ImageScore, score_image
 from spelke.data.spelkebench import SpelkeBenchFile
-from spelke.errors import InvalidInput, MissingData, SpelkeError
+from spelke.errors import BadFile, InvalidInput, MissingData, SpelkeError
 
 Track = Callable[[Sequence[Path], str], Iterable[Path]]
 """Wraps the files that are worked through, for a progress bar with a title."""
@@ -93,6 +93,7 @@ class RunScores:
         problems: what was wrong.
         files: the prediction of each image that has one, by key.
         dataset: whose truth counted, if any; it also has the images.
+        is_oracle: the model was told the truth, so it is no competitor.
     """
 
     name: str
@@ -100,6 +101,7 @@ class RunScores:
     problems: tuple[Problem, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
     dataset: SpelkeBenchFile | None = None
+    is_oracle: bool = False
 
     @property
     def num_failed(self) -> int:
@@ -193,10 +195,11 @@ def score_run(
     path = Path(folder)
     name = name or path.resolve().name
     files = prediction_files(path)
-    dataset = dataset or own_pictures(path)
+    manifest, problems = _manifest_of(path)
+    if dataset is None and manifest and manifest.pictures:
+        dataset = _pictures_of(path, manifest)
     found: dict[str, ImageResult] = {}
     kept: dict[str, Path] = {}
-    problems: list[Problem] = []
     for file in track(files, name) if track else files:
         result, problem = _score_file(file, dataset, found)
         if result:
@@ -208,18 +211,19 @@ def score_run(
             problems.append(Problem(key, "missing", "there is no prediction; it scores zero"))
             found[key] = unanswered(key, "there is no prediction", *_truth_of(key, dataset)[:2])
     results = tuple(found[key] for key in sorted(found))
-    return RunScores(name, results, tuple(problems), kept, dataset)
+    is_oracle = manifest is not None and manifest.is_oracle
+    return RunScores(name, results, tuple(problems), kept, dataset, is_oracle)
 
 
-def own_pictures(folder: Path) -> SpelkeBenchFile | None:
-    """The file with the pictures of a run that keeps them beside its folder, or None.
+def _manifest_of(folder: Path) -> tuple[Manifest | None, list[Problem]]:
+    """What a run says of itself, if it does; another program may have written that file."""
+    try:
+        return PredictionFolder(folder).manifest(), []
+    except BadFile as error:
+        return None, [Problem(MANIFEST, "unreadable", str(error))]
 
-    Raises:
-        MissingData: it is not where the manifest says.
-    """
-    manifest = PredictionFolder(folder).manifest()
-    if manifest is None or not manifest.pictures:
-        return None
+
+def _pictures_of(folder: Path, manifest: Manifest) -> SpelkeBenchFile:
     path = (folder / manifest.pictures).resolve()
     if not path.is_file():
         raise MissingData(
