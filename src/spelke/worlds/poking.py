@@ -95,10 +95,10 @@ def poke_scene(
     steps = [push_steps(stage.model, push) for push in pushes]
     stops = sorted(set(steps))
     twin = roll(stage.model, stage.data, stage.state0, None, stops[-1], record=stops)
-    end = [
-        roll(stage.model, stage.data, stage.state0, push, count, mass=mass)[0]
-        for push, count in zip(pushes, steps, strict=True)
-    ]
+    end, places_after = [], []
+    for push, count in zip(pushes, steps, strict=True):
+        end.append(roll(stage.model, stage.data, stage.state0, push, count, mass=mass)[0])
+        places_after.append(stage.data.qpos.copy())
     if not np.isfinite(end).all():
         raise Rejected("a roll-out became unstable")
     pokes = Pokes(
@@ -117,7 +117,7 @@ def poke_scene(
     )
     pokes = dataclasses.replace(pokes, flow_at_pixel=flow_at_pixels(scene, pokes))
     if stage.after_frames:
-        pokes = _after_frames(stage, scene, pokes, pushes, steps, cameras, mass)
+        pokes = _after_frames(stage, scene, pokes, places_after, cameras)
     return pokes
 
 
@@ -210,17 +210,19 @@ def _after_frames(
     stage: Stage,
     scene: WorldScene,
     pokes: Pokes,
-    pushes: list[Push],
-    steps: list[int],
+    places: list[np.ndarray],
     cameras: list[Camera],
-    mass: np.ndarray,
 ) -> Pokes:
-    """Render what each poke led to, and mark which points of the first frame are still seen."""
+    """Render what each poke led to, and mark which points of the first frame are still seen.
+
+    Args:
+        places: MuJoCo's `qpos` after each poke.
+    """
     size = stage.size
     frames: dict[str, list[np.ndarray]] = {"rgb": [], "ids": [], "depth": [], "visible": []}
     u, v = pixel_grid(size, size)
-    for number, (push, count, camera) in enumerate(zip(pushes, steps, cameras, strict=True)):
-        roll(stage.model, stage.data, stage.state0, push, count, mass=mass)
+    for number, (place, camera) in enumerate(zip(places, cameras, strict=True)):
+        stage.data.qpos[:] = place
         load_mujoco().mj_forward(stage.model, stage.data)
         ids1, depth1 = stage.renderer.ids_and_depth(stage.data, camera, size)
         frames["rgb"].append(stage.renderer.colour(stage.data, camera, size))
