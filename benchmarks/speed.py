@@ -91,9 +91,7 @@ class NaiveModel:
 
     def __init__(self, model: PrefixWorldModel) -> None:
         # The batch is not filled up: a naive path would not do that.
-        self.model = PrefixWorldModel(
-            model.network, model.flow_quantizer, model.choice, BatchShape(1, 1)
-        )
+        self.model = PrefixWorldModel(model.network, model.choice, BatchShape(1, 1))
         self.size, self.patch_size = model.size, model.patch_size
         self.batching = "every question alone"
 

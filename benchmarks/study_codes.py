@@ -1,10 +1,9 @@
-"""How good could flow codes be? `python -m benchmarks.study_codes --data DIR --held-out DIR`.
+"""How much of a motion do flow codes lose?
 
-Codes chosen by k-means instead of learned by a quantizer, as a Markdown table.
+`python -m benchmarks.study_codes --data DIR --held-out DIR`
 
-A code here stands for one displacement of a whole 4x4 cell: nothing, or one of the centres of the
-cells that move. It is no codec for a model to be trained with, but a bound that is easy to reach:
-a learned codec that is worse wastes its codes. Entry point: `kmeans_numbers`.
+Displacements chosen from some scenes, judged on others, as a Markdown table; with `--quantizer`, a
+learned codec beside them. Entry point: `chosen_numbers`.
 """
 
 from __future__ import annotations
@@ -15,59 +14,41 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from benchmarks.study_score import BATCH, CODEC_BATCHES, MOVING_PX, CodeAnswers, flow_errors
-from sklearn.cluster import MiniBatchKMeans
+from benchmarks.study_score import BATCH, CODEC_BATCHES, Examined, codec_numbers, flow_errors
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
 
-from spelke.models.local_quantizer import CODE_SIZE
-from spelke.training.recipes import flow_quantizer
-from spelke.training.samples import SceneSamples
+from spelke.data.worlds import Record
+from spelke.tokens.flow_codes import cell_displacements, nearest_codes, spread_cells
+from spelke.training.recipes import find_recipe
+from spelke.training.samples import SampleConfig, SceneSamples
 from spelke.training.shards import load_shards
 from spelke.training.tasks import sample_batches
+from spelke.training.vocabulary import choose_displacements
+from spelke.training.world import WorldBatch
+from spelke.weights.load import load
 
-VOCABULARIES = (64, 256, 1024)
-
-SEEN = 60_000
-"""Moving cells from which the centres are chosen."""
+VOCABULARIES = (64, 256, 512, 1024, 2048)
 
 
-def kmeans_numbers(
-    num_codes: int, seen: Sequence[Tensor], judged: Sequence[Tensor]
+def chosen_numbers(
+    num_codes: int, seen: Sequence[WorldBatch], judged: Sequence[WorldBatch]
 ) -> dict[str, float]:
-    """Errors of `num_codes` displacements, chosen on some flow fields and judged on others.
-
-    Args:
-        num_codes: size of the vocabulary, "still" included.
-        seen: flow fields (picture, 2, side, side) in pixels, to choose from.
-        judged: likewise, to measure on.
-    """
-    cells = torch.cat([avg_pool2d(flow, CODE_SIZE).permute(0, 2, 3, 1) for flow in seen], 0)
-    cells = cells.flatten(0, 2)
-    moving = cells[cells.norm(dim=1) >= MOVING_PX / 2]
-    moving = moving[torch.arange(min(SEEN, len(moving))) * len(moving) // min(SEEN, len(moving))]
-    means = MiniBatchKMeans(num_codes - 1, random_state=0, batch_size=4096)
-    means.fit(moving.numpy())
-    centres = torch.cat([torch.zeros(1, 2), torch.from_numpy(means.cluster_centers_).float()])
+    """Errors of `num_codes` displacements, chosen from some samples and judged on others."""
+    displacements = choose_displacements(seen, num_codes)
     used: set[int] = set()
 
     def answer(flow: Tensor) -> Tensor:
-        wanted = avg_pool2d(flow, CODE_SIZE).permute(0, 2, 3, 1).contiguous()
-        codes = torch.cdist(wanted.flatten(0, 2), centres).argmin(1).view(wanted.shape[:3])
+        codes = nearest_codes(displacements, cell_displacements(flow))
         used.update(codes.unique().tolist())
-        coarse = centres[codes].permute(0, 3, 1, 2)
-        return interpolate(coarse, scale_factor=CODE_SIZE, mode="nearest")
+        return spread_cells(displacements[codes])
 
-    answers: CodeAnswers = {"mean_of_code": answer}
-    numbers = flow_errors(answers, judged)
+    numbers = flow_errors({"code": answer}, [batch.flow.float().flatten(0, 1) for batch in judged])
     return {**numbers, "codes_used": len(used)}
 
 
-def flows_of(folder: Path, num_batches: int, seed: int) -> list[Tensor]:
-    """Flow fields of batches of samples, as the quantizer's recipe has them."""
-    samples = SceneSamples(load_shards(folder).records, flow_quantizer().samples, seed)
-    batches = islice(sample_batches(samples, BATCH), num_batches)
-    return [batch.flow.float().flatten(0, 1) for batch in batches]
+def batches_of(records: Sequence[Record], count: int, seed: int) -> list[WorldBatch]:
+    """Batches of samples, as our recipes have them."""
+    return list(islice(sample_batches(SceneSamples(records, SampleConfig(), seed), BATCH), count))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,17 +59,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="shards to choose codes from")
     parser.add_argument("--held-out", type=Path, required=True, help="shards to judge them on")
-    parser.add_argument("--batches", type=int, default=12, help="of --data (%(default)s)")
+    parser.add_argument("--batches", type=int, default=40, help="of --data (%(default)s)")
+    parser.add_argument("--quantizer", help="checkpoint of a learned flow codec")
     options = parser.parse_args(arguments)
-    seen = flows_of(options.data, options.batches, 0)
-    judged = flows_of(options.held_out, CODEC_BATCHES, 1)
-    print("| displacements | used | error, px: all / moving | motion, px |\n|---|---|---|---|")
+    held_out = load_shards(options.held_out).records
+    seen = batches_of(load_shards(options.data).records, options.batches, 0)
+    judged = batches_of(held_out, CODEC_BATCHES, 1)
+    print("| codes | how | used | error, px: all / moving | motion, px |\n|---|---|---|---|---|")
     for count in VOCABULARIES:
-        numbers = kmeans_numbers(count, seen, judged)
-        print(
-            f"| {count:,} | {numbers['codes_used']:.0f} | {numbers['mean_of_code_epe']:.2f} / "
-            f"{numbers['mean_of_code_epe_moving']:.2f} | {numbers['motion_px']:.1f} |"
-        )
+        _tell(f"{count:,} | chosen", chosen_numbers(count, seen, judged), "code")
+    if options.quantizer:
+        checkpoint = load(options.quantizer)
+        examined = Examined.of(find_recipe("flow-quantizer"), checkpoint, held_out)
+        with torch.no_grad():
+            numbers = codec_numbers(examined)
+        _tell(f"{checkpoint.config.vocab_size:,} | learned", numbers, "mean_of_code")
+
+
+def _tell(words: str, numbers: dict[str, float], name: str) -> None:
+    print(
+        f"| {words} | {numbers['codes_used']:.0f} | {numbers[f'{name}_epe']:.2f} / "
+        f"{numbers[f'{name}_epe_moving']:.2f} | {numbers['motion_px']:.1f} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

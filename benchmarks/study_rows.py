@@ -31,8 +31,8 @@ class Row:
         steps: of the optimiser.
         network, samples, questions, fit: what is changed in the recipe, by name of the option.
         families: only scenes of these are trained on; all if empty.
-        quantizer: of flow: a checkpoint, or the name of a row that trains one.
-        rgb_quantizer: likewise, for the published layout.
+        quantizer, rgb_quantizer: for the published layout: a checkpoint, or the name of a row that
+            trains one.
         given: a trained checkpoint that is only scored; `steps` are those it had.
     """
 
@@ -46,7 +46,7 @@ class Row:
     questions: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
     families: tuple[str, ...] = ()
-    quantizer: str | None = "spelke-tiny"
+    quantizer: str | None = None
     rgb_quantizer: str | None = None
     given: str | None = None
 
@@ -97,7 +97,8 @@ PARTS = {
     "layout": "The published layout",
     "questions": "What is asked in training",
     "families": "Families of scenes",
-    "quantizers": "Quantizers",
+    "codes": "How many flow codes",
+    "quantizers": "Quantizers of the published layout",
 }
 """The questions of the study, in the order of the page."""
 BASE = "base"
@@ -113,10 +114,7 @@ def _small(name: str, part: str, words: str, **changes: Any) -> Row:
 
 
 def _quantizer(name: str, words: str, recipe: str, **changes: Any) -> Row:
-    return Row(
-        name=name, part="quantizers", words=words, recipe=recipe, steps=200, quantizer=None,
-        **changes,
-    )  # fmt: skip
+    return Row(name=name, part="quantizers", words=words, recipe=recipe, steps=200, **changes)
 
 
 ROWS = (
@@ -137,9 +135,10 @@ ROWS = (
         questions={"mixture": (0.0, 1.0, 0.0, 0.0)},
     ),
     _quantizer("rgb-4096", "RGB, 4,096 codes", "rgb-quantizer"),
+    _quantizer("flow-256", "flow, 256 codes", "flow-quantizer"),
     Row(
         name="published", part="layout", words="five tokens for a patch", recipe="lras-tiny",
-        steps=148, rgb_quantizer="rgb-4096", samples=_SMALL,
+        steps=148, quantizer="flow-256", rgb_quantizer="rgb-4096", samples=_SMALL,
         network={**_SMALL, "embed_dim": 96, "depth": 5, "num_heads": 3, "picture_patches": 48},
         questions={"num_questions": 1, "num_pointers": 24}, fit={"learning_rate": 4e-3},
     ),
@@ -156,13 +155,9 @@ ROWS = (
         "deep", "shape", "8 blocks of width 72, fork after 6",
         network={"embed_dim": 72, "depth": 8, "fork_depth": 6},
     ),
-    _quantizer("flow-64", "flow, 64 codes", "flow-quantizer", network={"num_bits": 6}),
-    _quantizer("flow-256", "flow, 256 codes", "flow-quantizer"),
+    _small("codes-64", "codes", "64 displacements", network={"num_codes": 64}),
+    _small("codes-2048", "codes", "2,048 displacements", network={"num_codes": 2048}),
     _quantizer("flow-1024", "flow, 1,024 codes", "flow-quantizer", network={"num_bits": 10}),
-    Row(
-        name="shipped-flow", part="quantizers", words="flow, 256 codes: the one that ships",
-        recipe="flow-quantizer", steps=2200, quantizer=None, given="spelke-tiny",
-    ),
     Row(
         name="shipped-small", part="scaling", words="`spelke-small` as it ships, 128 pixels",
         recipe="spelke-small", steps=9400, given="spelke-small",

@@ -76,15 +76,13 @@ class Examined:
             samples, batch_size = replace(samples, questions=questions), BATCH
         scenes = Scenes(records=held_out, held_out=held_out, samples=samples, batch_size=batch_size)
         parts: Any = checkpoint.networks
-        flow = parts.get("flow_quantizer")
-        if recipe.name.endswith("-quantizer"):
-            codec = parts["network"] if flow is None else flow
+        if checkpoint.architecture == "local_quantizer":
+            codec = parts["network"]
             return cls(QuantizerObjective(codec), QuantizerTask(codec.config, scenes))
         config: Any = recipe.network
         if checkpoint.architecture == "prefix":
-            objective = WorldObjective(parts["network"], flow)
-            return cls(objective, WorldTask(config, flow, scenes))
-        rgb = parts["rgb_quantizer"]
+            return cls(WorldObjective(parts["network"]), WorldTask(config, scenes))
+        rgb, flow = parts["rgb_quantizer"], parts["flow_quantizer"]
         objective = PublishedObjective(parts["network"], rgb, flow, config)
         return cls(objective, PublishedTask(config, rgb, flow, scenes))
 
@@ -92,14 +90,14 @@ class Examined:
 def step_flops(recipe: Recipe, checkpoint: Checkpoint, records: Sequence[Record]) -> int:
     """FLOPs of the passes of one optimiser step, forth and back, as torch counts them.
 
-    A product of an (m, k) with a (k, n) matrix is 2 m k n. The frozen quantizer that makes the
-    targets is counted; element-wise work and the optimiser's own products are not.
+    A product of an (m, k) with a (k, n) matrix is 2 m k n. Frozen quantizers that make the targets
+    of the published layout are counted; element-wise work and the optimiser's own products are not.
     """
     examined = Examined.of(recipe, checkpoint, records, as_trained=True)
     batch = next(examined.task.batches(0))
     trained = examined.objective.requires_grad_(True).train()
-    for part in ("quantizer", "flow_quantizer", "rgb_quantizer"):
-        if hasattr(trained, part) and not isinstance(trained, QuantizerObjective):
+    for part in ("flow_quantizer", "rgb_quantizer"):
+        if hasattr(trained, part):
             getattr(trained, part).requires_grad_(False)
     with FlopCounterMode(display=False) as counter:
         loss, _ = trained(batch)

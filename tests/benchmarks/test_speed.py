@@ -7,7 +7,6 @@ from benchmarks.speed import NaiveModel, measure, metered, report, spread_points
 
 from spelke.benchmarks.cost import prefix_look
 from spelke.discovery.observer import Observer
-from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
 from spelke.models.prefix import PrefixConfig, PrefixWorld
 from spelke.rollout.base import Ask, Query
 from spelke.rollout.prefix import PrefixWorldModel
@@ -26,9 +25,8 @@ def model():
         num_codes=16,
     )  # fmt: skip
     network = PrefixWorld(config)
-    network.init_codes(torch.randn(16, 2, 4, 4) * 4)
-    quantizer = LocalQuantizer(LocalQuantizerConfig(in_channels=2, num_bits=4, embed_dim=16))
-    return PrefixWorldModel(network, quantizer, choose_device("cpu"))
+    network.init_codes(torch.randn(16, 2) * 4)
+    return PrefixWorldModel(network, choose_device("cpu"))
 
 
 def asked(model, name, image, queries):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.study import Study, main, run_rows
-from benchmarks.study_codes import kmeans_numbers
+from benchmarks.study_codes import chosen_numbers
 from benchmarks.study_report import paired_difference, tables, write_into, write_thin_logs
 from benchmarks.study_rows import ROWS, Row, choose, recipe_of
 from benchmarks.study_score import Examined, step_flops
 from benchmarks.study_shards import shards_of
 from tests.benchmarks.conftest import draw_item
-from tests.training.scenes import hand_made_scene, records, small_flow_quantizer
+from tests.training.scenes import hand_made_scene, moving_squares, records
 
 from benchmarks import study_score
 from spelke.benchmarks.cost import prefix_ask, prefix_look
@@ -41,7 +41,7 @@ QUESTIONS = {"num_questions": 2, "num_pointers": 6, "max_conditions": 8}
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(WorldTask, "TABLE_BATCHES", 1)
+    monkeypatch.setattr(WorldTask, "SEEN_BATCHES", 4)
     monkeypatch.setattr(study_score, "CODEC_BATCHES", 1)
 
 
@@ -56,31 +56,27 @@ def shards(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-    """A world model of some scenes, with a shipped quantizer; and a quantizer."""
-    codec = save(
-        tmp_path_factory.mktemp("codec") / "flow", "local_quantizer",
-        {"network": small_flow_quantizer()}, card="# codec\n",
-    )  # fmt: skip
+def rows():
+    """A world model of some scenes, and quantizers."""
     small = {"network": {"num_bits": 4, "embed_dim": 8}, "samples": SAMPLES, "fit": FIT}
     return (
         Row(
             name="base", part="scaling", words="plain", steps=3, network=SHAPE, samples=SAMPLES,
-            questions=QUESTIONS, fit=FIT, families=("a",), quantizer=str(codec),
+            questions=QUESTIONS, fit=FIT, families=("a",),
         ),
         Row(
             name="codec", part="quantizers", words="16 codes", recipe="flow-quantizer", steps=2,
-            quantizer=None, **small,
+            **small,
         ),
         Row(
             name="colours", part="quantizers", words="16 codes", recipe="rgb-quantizer", steps=2,
-            quantizer=None, **small,
+            **small,
         ),
     )  # fmt: skip
 
 
 def saved(config, folder):
-    parts = {"network": PrefixWorld(config), "flow_quantizer": small_flow_quantizer()}
+    parts = {"network": PrefixWorld(config)}
     return load(save(folder / "model", "prefix", parts, card="# untrained\n"))
 
 
@@ -188,7 +184,7 @@ def test_recipes_of_the_rows_fit_together():
 
 def test_a_row_comes_after_the_quantizers_that_it_needs():
     assert [row.name for row in choose(["published", "base"], ROWS)] == [
-        "rgb-4096", "published", "base",
+        "flow-256", "rgb-4096", "published", "base",
     ]  # fmt: skip
     assert choose([], ROWS) == list(ROWS)
     with pytest.raises(UnknownName, match="no row is called 'bsae'; there are tiny-800, base"):
@@ -205,18 +201,12 @@ def test_differences_are_paired_by_picture():
     assert high - low < 1e-9
 
 
-def test_codes_by_k_means_are_exact_where_there_are_enough_of_them():
-    steps = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, -6.0], [3.0, 3.0]])
-    draw = torch.Generator().manual_seed(0)
-    coarse = steps[torch.randint(4, (6, 8, 8), generator=draw)].permute(0, 3, 1, 2)
-    flow = torch.nn.functional.interpolate(coarse, scale_factor=4.0)
-    enough = kmeans_numbers(4, [flow], [flow])
-    assert enough["mean_of_code_epe_moving"] < 1e-5
-    assert enough["codes_used"] == 4
-    assert enough["motion_px"] == pytest.approx(
-        float(flow.norm(dim=1)[flow.norm(dim=1) > 0].mean())
-    )
-    assert kmeans_numbers(3, [flow], [flow])["mean_of_code_epe_moving"] > 0.3
+def test_codes_lose_nothing_where_there_are_enough_of_them():
+    squares = [moving_squares(20, 0)]
+    enough = chosen_numbers(5, squares, squares)
+    assert enough["code_epe_moving"] < 1e-5
+    assert (enough["codes_used"], enough["motion_px"]) == (5, pytest.approx(6))
+    assert chosen_numbers(4, squares, squares)["code_epe_moving"] > 0.3
 
 
 def test_tables_take_their_place_in_a_page(tmp_path):

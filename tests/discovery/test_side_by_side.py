@@ -10,7 +10,6 @@ import torch
 
 from spelke.discovery.observer import Observer
 from spelke.discovery.settings import Stage, embedded
-from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
 from spelke.models.prefix import PrefixConfig, PrefixWorld
 from spelke.rollout.packs import BatchShape
 from spelke.rollout.prefix import PrefixWorldModel
@@ -32,10 +31,9 @@ def make_model(shape=None):
         num_codes=16,
     )  # fmt: skip
     network = PrefixWorld(config)
-    network.init_codes(torch.randn(16, 2, 4, 4) * 4)
-    quantizer = LocalQuantizer(LocalQuantizerConfig(in_channels=2, num_bits=4, embed_dim=16))
+    network.init_codes(torch.randn(16, 2) * 4)
     choice = DeviceChoice(torch.device("cpu"), torch.float32, "for tests")
-    return PrefixWorldModel(network, quantizer, choice, shape)
+    return PrefixWorldModel(network, choice, shape)
 
 
 @pytest.fixture(scope="module")

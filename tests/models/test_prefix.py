@@ -23,7 +23,7 @@ BATCH, QUESTIONS, ROOM = 2, 3, 4
 def network():
     torch.manual_seed(0)
     made = PrefixWorld(CONFIG).eval()
-    made.init_codes(torch.randn(16, 2, 4, 4) * 5, torch.Generator().manual_seed(1))
+    made.init_codes(torch.randn(16, 2) * 5, torch.Generator().manual_seed(1))
     return made.requires_grad_(False)
 
 
@@ -135,21 +135,43 @@ def test_a_patch_is_read_where_it_is(network):
 
 def test_codes_start_from_their_meaning(network):
     """Codes of similar flow have similar rows of the head and similar embeddings."""
-    flow = torch.zeros(16, 2, 4, 4)
-    flow[:, 0] = torch.arange(16)[:, None, None]
+    moved = torch.stack([torch.arange(16.0), torch.zeros(16)], 1)
     network = PrefixWorld(CONFIG)
-    network.init_codes(flow, torch.Generator().manual_seed(4))
-    assert torch.equal(network.flow_table, flow)
+    network.init_codes(moved, torch.Generator().manual_seed(4))
+    assert torch.equal(network.displacements, moved)
+    assert torch.equal(network.codes_of(moved + 0.4), torch.arange(16))
     for table in (network.head.weight, network.code_embedding.weight[:16]):
         near = (table[:-1] - table[1:]).norm(dim=1).mean()
         far = (table[:4] - table[-4:]).norm(dim=1).mean()
         assert near < 0.6 * far
 
 
-def test_the_flow_table_is_kept_with_the_weights(network):
+def test_the_vocabulary_is_kept_with_the_weights(network):
     again = PrefixWorld(CONFIG)
     again.load_state_dict(network.state_dict())
-    assert torch.equal(again.flow_table, network.flow_table)
+    assert torch.equal(again.displacements, network.displacements)
+
+
+def test_the_same_vocabulary_takes_over_everything(network, view, conditions):
+    again = PrefixWorld(CONFIG)
+    again.learn_from(network, network.displacements)
+    torch.testing.assert_close(
+        again.ask(view, conditions, everywhere()), network.ask(view, conditions, everywhere()),
+        atol=0.02, rtol=0.02,  # the two codes beside it have a share of a thousandth
+    )  # fmt: skip
+
+
+def test_a_finer_vocabulary_says_the_same_in_more_words(network, view, conditions):
+    """Every code split in two that lie close: both heirs share its meaning and its probability."""
+    finer = PrefixWorld(dataclasses.replace(CONFIG, num_codes=32))
+    beside = torch.tensor([0.01, 0.0])
+    finer.learn_from(network, torch.cat([network.displacements - beside, network.displacements]))
+    assert torch.equal(finer.position, network.position)
+    before = network.ask(view, conditions, everywhere()).softmax(4)
+    after = finer.ask(view, conditions, everywhere()).softmax(4)
+    torch.testing.assert_close(after[..., :16] + after[..., 16:], before, atol=0.01, rtol=0.2)
+    expected = before @ network.displacements
+    torch.testing.assert_close(after @ finer.displacements, expected, atol=0.1, rtol=0.1)
 
 
 @pytest.mark.usefixtures("unchecked_shapes")

@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spelke.errors import BadCheckpoint, InvalidInput
-from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
 from spelke.models.prefix import PrefixConfig, PrefixWorld
 from spelke.rollout.base import Ask, Query, Sampling, WorldModel
 from spelke.rollout.packs import BatchShape
-from spelke.rollout.prefix import STILL_PX, PrefixWorldModel, uniform_codes
+from spelke.rollout.prefix import STILL_PX, PrefixWorldModel
 from spelke.runtime.device import DeviceChoice
 from spelke.types import Poke
 
@@ -29,29 +28,20 @@ IN_BFLOAT = DeviceChoice(torch.device("cpu"), torch.bfloat16, "for tests")
 PUSH = Poke((9.0, 17.0), (6.0, -2.0))
 
 
-def make_quantizer(num_bits=4):
-    torch.manual_seed(1)
-    config = LocalQuantizerConfig(
-        in_channels=2, num_bits=num_bits, embed_dim=8, std=(8.0,), dropout=0.0
-    )
-    return LocalQuantizer(config).eval().requires_grad_(False)
-
-
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
     made = PrefixWorld(CONFIG).requires_grad_(False)
     angle = torch.arange(16) * 0.4
-    table = torch.randn(16, 2, 4, 4)
-    table += 6 * torch.stack([angle.cos(), angle.sin()], 1)[:, :, None, None]
-    table[3] = 0
-    made.init_codes(table)
+    moved = torch.randn(16, 2) + 6 * torch.stack([angle.cos(), angle.sin()], 1)
+    moved[3] = 0
+    made.init_codes(moved)
     return made
 
 
 @pytest.fixture(scope="module")
 def model(network):
-    return PrefixWorldModel(network, make_quantizer(), IN_FLOAT)
+    return PrefixWorldModel(network, IN_FLOAT)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +100,7 @@ def every_answer(model, asks):
 
 @pytest.mark.parametrize("choice", [IN_FLOAT, IN_BFLOAT], ids=["float32", "bfloat16"])
 def test_an_answer_is_the_same_to_the_last_bit_whoever_is_asked_beside(network, choice, images):
-    model = PrefixWorldModel(network, make_quantizer(), choice)
+    model = PrefixWorldModel(network, choice)
     assert model.shape == BatchShape(1, 4)
     glances = model.look(images)
     crowded = Query(tuple(Poke.still((float(x), 2.0 + 8 * (x > 15))) for x in range(0, 32, 2)))
@@ -132,7 +122,7 @@ def test_an_answer_is_the_same_to_the_last_bit_whoever_is_asked_beside(network, 
     pictures=st.lists(st.integers(0, 4), min_size=1, max_size=20),
 )
 def test_batches_of_any_shape_give_the_same_answers(network, model, images, shape, pictures):
-    other = PrefixWorldModel(network, make_quantizer(), IN_FLOAT, shape)
+    other = PrefixWorldModel(network, IN_FLOAT, shape)
     queries = many_queries(len(pictures))
     expected, found = (
         every_answer(
@@ -146,7 +136,7 @@ def test_batches_of_any_shape_give_the_same_answers(network, model, images, shap
 
 
 def test_a_glance_keeps_nothing_of_the_pictures_beside_it(network, images):
-    model = PrefixWorldModel(network, make_quantizer(), IN_FLOAT, BatchShape(5, 8))
+    model = PrefixWorldModel(network, IN_FLOAT, BatchShape(5, 8))
     alone, *_ = model.look(images)
     assert alone.view.state.untyped_storage().nbytes() == 16 * 16 * 4
 
@@ -160,7 +150,7 @@ def test_a_poke_costs_one_pack_and_pictures_share_a_batch(network, images, monke
         return original(view, conditions, patches)
 
     monkeypatch.setattr(network, "ask", counted)
-    model = PrefixWorldModel(network, make_quantizer(), IN_FLOAT, BatchShape(3, 8))
+    model = PrefixWorldModel(network, IN_FLOAT, BatchShape(3, 8))
     glances = model.look(images)
     model.expected_displacement([Ask(glances[0], query) for query in many_queries(9)])
     assert shapes == [(2, 8)]
@@ -171,15 +161,16 @@ def test_a_poke_costs_one_pack_and_pictures_share_a_batch(network, images, monke
 
 def test_expected_displacement_is_the_mean_of_the_table(model, glance, network):
     (logits,) = logits_of(model, glance, Query((PUSH,)))
-    cell = (logits[6, 1].softmax(0)[:, None] * network.flow_table.flatten(1)).sum(0).view(2, 4, 4)
+    cell = (logits[6, 1].softmax(0)[:, None] * network.displacements).sum(0)
     (field,) = model.expected_displacement(about(glance, Query((PUSH,))))
     # Patch 6 is column 2 of row 1; its slot 1 is the top right cell.
-    torch.testing.assert_close(field[:, 8:12, 20:24], cell, atol=1e-5, rtol=1e-5)
+    assert field[:, 8:12, 20:24].unique(dim=1).shape[1] == 1
+    torch.testing.assert_close(field[:, 8, 20], cell, atol=1e-5, rtol=1e-5)
 
 
 def test_affordance_and_entropy_by_hand(model, glance, network):
     (logits,) = logits_of(model, glance, Query(()))
-    still = network.flow_table.mean((2, 3)).norm(dim=1) < STILL_PX
+    still = network.displacements.norm(dim=1) < STILL_PX
     assert still.tolist() == [code == 3 for code in range(16)]
     moves = 1 - logits.softmax(2)[..., 3].mean(1)
     asks = about(glance, Query(()))
@@ -192,13 +183,13 @@ def test_affordance_and_entropy_by_hand(model, glance, network):
 def test_a_poke_reveals_the_code_of_uniform_motion(model, glance):
     ((patch, codes),) = revealed(model, glance, PUSH).items()
     assert patch == 1 + 4 * 2
-    assert codes == [int(uniform_codes(model.flow_quantizer, torch.tensor([6.0, -2.0])))] * 4
+    assert codes == [int(model.network.codes_of(torch.tensor([6.0, -2.0])))] * 4
 
 
 def test_pokes_are_written_as_codes_in_batches(model, glance):
     pokes = [query.pokes[0] for query in many_queries(70)]
     together = model._codes([poke.displacement for poke in pokes])
-    alone = [int(uniform_codes(model.flow_quantizer, torch.tensor(p.displacement))) for p in pokes]
+    alone = [int(model.network.codes_of(torch.tensor(p.displacement))) for p in pokes]
     assert together == alone
 
 
@@ -222,26 +213,21 @@ def test_sampled_flow_follows_its_seed(model, glance):
     assert torch.equal(model.sample_flow(about(glance, second), 6, Sampling())[0], fields[1])
 
 
-def test_sampled_flow_keeps_what_was_revealed(model, glance, monkeypatch):
-    grids = []
-    original = model.flow_quantizer.decode
-    monkeypatch.setattr(
-        model.flow_quantizer, "decode", lambda codes: grids.append(codes) or original(codes)
-    )
-    model.sample_flow(about(glance, Query((PUSH,), 4)), 16, Sampling())
-    (grid,) = grids
-    code = int(uniform_codes(model.flow_quantizer, torch.tensor([6.0, -2.0])))
-    assert grid[0, 4:6, 2:4].unique().tolist() == [code]
+def test_sampled_flow_keeps_what_was_revealed(model, glance):
+    (flow,) = model.sample_flow(about(glance, Query((PUSH,), 4)), 16, Sampling())
+    meant = model.network.displacements[model.network.codes_of(torch.tensor([6.0, -2.0]))]
+    assert torch.equal(flow[:, 16:24, 8:16], meant[:, None, None].expand(-1, 8, 8))
 
 
 def test_without_a_sequential_part_the_likeliest_codes_are_taken(model, glance):
     query = Query((PUSH,), 4)
     codes = logits_of(model, glance, query)[0].argmax(2)
-    codes[9] = uniform_codes(model.flow_quantizer, torch.tensor([6.0, -2.0]))
-    grid = codes.view(4, 4, 2, 2).transpose(1, 2).reshape(1, 8, 8)
-    quantizer = model.flow_quantizer
-    expected = quantizer.denormalise(quantizer.decode(grid))
-    torch.testing.assert_close(model.sample_flow(about(glance, query), 0, Sampling()), expected)
+    codes[9] = model.network.codes_of(torch.tensor([6.0, -2.0]))
+    moved = model.network.displacements[codes]  # (patch, slot, 2)
+    (flow,) = model.sample_flow(about(glance, query), 0, Sampling())
+    for patch, slot in [(0, 0), (3, 2), (9, 1), (14, 3)]:
+        y, x = 8 * (patch // 4) + 4 * (slot // 2), 8 * (patch % 4) + 4 * (slot % 2)
+        assert torch.equal(flow[:, y + 3, x], moved[patch, slot])
 
 
 def test_what_cannot_be_asked_is_refused(model, glance):
@@ -259,25 +245,19 @@ def test_an_image_of_another_size_is_refused(model):
         model.look(torch.rand(1, 3, 64, 64))
 
 
-def test_an_empty_flow_table_is_refused():
-    with pytest.raises(BadCheckpoint, match="flow table is empty"):
-        PrefixWorldModel(PrefixWorld(CONFIG), make_quantizer(), IN_FLOAT)
-
-
-def test_a_quantizer_of_another_vocabulary_is_refused(network):
-    with pytest.raises(BadCheckpoint, match="32 codes"):
-        PrefixWorldModel(network, make_quantizer(5), IN_FLOAT)
+def test_an_empty_vocabulary_is_refused():
+    with pytest.raises(BadCheckpoint, match="are all zero"):
+        PrefixWorldModel(PrefixWorld(CONFIG), IN_FLOAT)
 
 
 def test_a_checkpoint_becomes_a_model(network, tmp_path):
     from spelke.weights.load import load
     from spelke.weights.save import save
 
-    networks = {"network": network, "flow_quantizer": make_quantizer()}
-    folder = save(tmp_path / "mine", "prefix", networks, card="# mine\n")
+    folder = save(tmp_path / "mine", "prefix", {"network": network}, card="# mine\n")
     model = PrefixWorldModel.from_checkpoint(load(folder), IN_FLOAT)
     images = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
-    original = PrefixWorldModel(network, make_quantizer(), IN_FLOAT)
+    original = PrefixWorldModel(network, IN_FLOAT)
     ours, theirs = (
         one.expected_displacement(about(one.look(images)[0], Query((PUSH,))))
         for one in (model, original)

@@ -135,13 +135,11 @@ class GridQuantizer(LocalQuantizer):
         steps = (cells / self.STEP).round().clamp(-1, 1).long() + 1
         return steps[:, 0] + 3 * steps[:, 1]
 
-    @classmethod
-    def table(cls) -> torch.Tensor:
-        """Flow of each code."""
-        code = torch.arange(16)
-        steps = torch.stack([code % 3, code // 3 % 3], 1) - 1
-        flow = cls.STEP * steps * (code < 9)[:, None]
-        return flow[:, :, None, None].expand(-1, -1, 4, 4).clone()
+
+def grid_displacements() -> torch.Tensor:
+    """A vocabulary for `PREFIX`: still, the eight directions of squares, and 7 never used."""
+    ways = [(6.0 * x, 6.0 * y) for y in (-1, 0, 1) for x in (-1, 0, 1) if x or y]
+    return torch.tensor([(0.0, 0.0), *ways, *((0.01 * n, 0.01) for n in range(7))])
 
 
 def moving_squares(count, seed):

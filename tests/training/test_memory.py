@@ -9,7 +9,6 @@ from torch import nn
 
 from spelke.data.worlds import encode
 from spelke.errors import Unavailable
-from spelke.models.local_quantizer import LocalQuantizer
 from spelke.training import memory
 from spelke.training.memory import (
     check_memory,
@@ -18,7 +17,7 @@ from spelke.training.memory import (
     measure_kept,
     needed_bytes,
 )
-from spelke.training.recipes import find_recipe, flow_quantizer
+from spelke.training.recipes import find_recipe
 from spelke.training.tasks import QuantizerTask, Scenes, WorldTask
 
 CPU = torch.device("cpu")
@@ -108,7 +107,7 @@ def test_the_estimate_is_near_what_a_step_of_a_recipe_takes(name, batch_size):
     if name == "flow-quantizer":
         task = QuantizerTask(recipe.network, scenes)
     else:
-        task = WorldTask(recipe.network, LocalQuantizer(flow_quantizer().network), scenes)
+        task = WorldTask(recipe.network, scenes)
     fabric = Fabric(accelerator="cpu", devices=1, precision=recipe.fit.precision)
     objective = task.objective(fresh=False)
     trained = [p for p in objective.parameters() if p.requires_grad]

@@ -41,9 +41,9 @@ def recipe(network, name="mine", **fit):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def short_table():
+def few_seen():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WorldTask, "TABLE_BATCHES", 2)
+        patch.setattr(WorldTask, "SEEN_BATCHES", 2)
         yield
 
 
@@ -68,12 +68,10 @@ def codecs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(data, codecs, tmp_path_factory):
+def trained(data, tmp_path_factory):
     """A run folder and the checkpoint of a world model."""
     out = tmp_path_factory.mktemp("run") / "world"
-    done = train(
-        recipe(PREFIX), data / "train", out, held_out=data / "held", quantizer=codecs["flow"], **CPU
-    )
+    done = train(recipe(PREFIX), data / "train", out, held_out=data / "held", **CPU)
     return out, done
 
 
@@ -109,24 +107,16 @@ def test_the_run_folder_tells_what_happened(trained):
     assert str(out.parent) not in (folder / "config.json").read_text()
 
 
-def test_a_run_that_stops_leaves_a_checkpoint_and_goes_on(trained, data, codecs, tmp_path):
+def test_a_run_that_stops_leaves_a_checkpoint_and_goes_on(trained, data, tmp_path):
     arguments = (recipe(PREFIX), data / "train", tmp_path / "run")
-    options = {"quantizer": codecs["flow"], **CPU}
-    folder = train(*arguments, max_minutes=0, **options)
+    folder = train(*arguments, max_minutes=0, **CPU)
     assert load(folder).training["step"] == 1
     told = []
-    folder = train(*arguments, resume=True, report=told.append, **options)
+    folder = train(*arguments, resume=True, report=told.append, **CPU)
     assert [line["step"] for line in told] == [2, 3]
     for name, value in load(folder).network.state_dict().items():
         assert torch.equal(value, load(trained[1]).network.state_dict()[name]), name
     assert len(json.loads((tmp_path / "run" / "config.json").read_text())["earlier"]) == 1
-
-
-def test_a_model_lends_its_quantizer(trained, data, tmp_path):
-    train(recipe(PREFIX, num_steps=1), data / "train", tmp_path, quantizer=trained[1], **CPU)
-    lent = load(tmp_path / "mine").networks["flow_quantizer"].state_dict()
-    for name, value in load(trained[1]).networks["flow_quantizer"].state_dict().items():
-        assert torch.equal(value, lent[name])
 
 
 def test_a_trained_model_is_trained_further(trained, data, tmp_path):
@@ -149,11 +139,28 @@ def test_only_a_model_of_the_recipe_can_be_trained_further(trained, data, codecs
         train(wider, data / "train", tmp_path / "wider", start=first, **CPU)
     with pytest.raises(InvalidInput, match="no world model of the shape"):
         train(recipe(PREFIX), data / "train", tmp_path / "codec", start=codecs["flow"], **CPU)
-    with pytest.raises(InvalidInput, match="brings the quantizer whose codes it knows"):
-        train(
-            recipe(PREFIX), data / "train", tmp_path / "other",
-            start=first, quantizer=codecs["flow"], **CPU,
-        )  # fmt: skip
+    with pytest.raises(InvalidInput, match="only world models of our own layout"):
+        train(recipe(PUBLISHED), data / "train", tmp_path / "five", start=first, **CPU)
+
+
+def test_a_model_is_trained_further_in_another_vocabulary(trained, data, tmp_path):
+    fewer = recipe(dataclasses.replace(PREFIX, num_codes=12), name="fewer", num_steps=1)
+    further = load(train(fewer, data / "train", tmp_path, start=trained[1], **CPU)).network
+    before = load(trained[1]).network
+    assert further.displacements.shape == (12, 2)
+    assert not further.displacements[0].any()
+    torch.testing.assert_close(further.position, before.position, atol=0.01, rtol=0)
+
+
+def test_the_published_layout_lends_its_quantizers(data, codecs, tmp_path):
+    once = recipe(PUBLISHED, num_steps=1)
+    named = {"quantizer": codecs["flow"], "rgb_quantizer": codecs["rgb"]}
+    first = train(once, data / "train", tmp_path / "first", **named, **CPU)
+    lent = dict.fromkeys(named, first)
+    second = train(once, data / "train", tmp_path / "second", **lent, **CPU)
+    for part in ("flow_quantizer", "rgb_quantizer"):
+        ours, theirs = (load(folder).networks[part].state_dict() for folder in (first, second))
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.mark.parametrize("make", [small_flow_quantizer, small_rgb_quantizer], ids=["flow", "rgb"])
@@ -185,35 +192,35 @@ def test_the_published_layout_answers_a_poke(data, codecs, tmp_path):
     assert spelke.load(folder, device="cpu").settings.final.num_sequential is None
 
 
-def test_another_network_does_not_resume(trained, data, codecs):
+def test_another_network_does_not_resume(trained, data):
     deeper = recipe(dataclasses.replace(PREFIX, depth=3))
     with pytest.raises(InvalidInput, match="depth was 2 and is 3"):
-        train(deeper, data / "train", trained[0], quantizer=codecs["flow"], resume=True, **CPU)
+        train(deeper, data / "train", trained[0], resume=True, **CPU)
 
 
-def test_another_quantizer_does_not_resume(trained, data, tmp_path):
+def test_another_quantizer_does_not_resume(codecs, data, tmp_path):
+    named = {"quantizer": codecs["flow"], "rgb_quantizer": codecs["rgb"], **CPU}
+    train(recipe(PUBLISHED, num_steps=1), data / "train", tmp_path / "run", **named)
     other = small_flow_quantizer()
     other.quantizer.project_in.bias.data += 1
     folder = save(tmp_path / "other", "local_quantizer", {"network": other}, card="# other\n")
-    with pytest.raises(InvalidInput, match="another quantizer"):
-        train(recipe(PREFIX), data / "train", trained[0], quantizer=folder, resume=True, **CPU)
+    named["quantizer"] = folder
+    with pytest.raises(InvalidInput, match="another flow_quantizer than the one given"):
+        train(recipe(PUBLISHED), data / "train", tmp_path / "run", resume=True, **named)
 
 
-def test_a_run_is_not_written_over(trained, data, codecs):
+def test_a_run_is_not_written_over(trained, data):
     before = (trained[0] / "config.json").read_bytes()
     with pytest.raises(InvalidInput, match="resume that run"):
-        train(recipe(PREFIX), data / "train", trained[0], quantizer=codecs["flow"], **CPU)
+        train(recipe(PREFIX), data / "train", trained[0], **CPU)
     assert (trained[0] / "config.json").read_bytes() == before
 
 
-def test_bad_shards_are_counted(data, codecs, tmp_path):
+def test_bad_shards_are_counted(tmp_path):
     folder = tmp_path / "shards"
     write_shard(folder / "train-0.tar", [("a", hand_made_scene(0))])
     (folder / "train-1.tar").write_bytes(b"half")
-    train(
-        recipe(PREFIX, num_steps=1), folder, tmp_path / "run", quantizer=codecs["flow"],
-        skip_bad_shards=True, **CPU,
-    )  # fmt: skip
+    train(recipe(PREFIX, num_steps=1), folder, tmp_path / "run", skip_bad_shards=True, **CPU)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["num_scenes"], config["skipped_shards"]) == (1, ["train-1.tar"])
 
@@ -221,10 +228,17 @@ def test_bad_shards_are_counted(data, codecs, tmp_path):
 @pytest.mark.parametrize(
     ("network", "options", "message"),
     [
-        (PREFIX, {}, "--quantizer"),
-        (PREFIX, {"quantizer": "rgb"}, "no flow quantizer"),
-        (dataclasses.replace(PREFIX, num_codes=8), {"quantizer": "flow"}, "16 codes"),
-        (dataclasses.replace(PREFIX, image_size=64), {"quantizer": "flow"}, "32 px"),
+        (PREFIX, {"quantizer": "flow"}, "needs no quantizer: leave --quantizer"),
+        (PREFIX, {"rgb_quantizer": "rgb"}, "leave --rgb-quantizer"),
+        (small_rgb_quantizer().config, {"quantizer": "flow"}, "needs no quantizer"),
+        (dataclasses.replace(PREFIX, image_size=64), {}, "32 px"),
+        (PUBLISHED, {"rgb_quantizer": "rgb"}, "--quantizer"),
+        (PUBLISHED, {"rgb_quantizer": "rgb", "quantizer": "rgb"}, "no flow quantizer"),
+        (
+            dataclasses.replace(PUBLISHED, flow_codes=8),
+            {"rgb_quantizer": "rgb", "quantizer": "flow"},
+            "has 16 codes",
+        ),
         (PUBLISHED, {"quantizer": "flow"}, "--rgb-quantizer"),
         (PUBLISHED, {"quantizer": "flow", "rgb_quantizer": "flow"}, "no RGB quantizer"),
     ],
@@ -236,13 +250,19 @@ def test_parts_that_do_not_fit_are_refused(network, options, message, data, code
     assert not (tmp_path / "run").exists()
 
 
+def test_too_few_motions_for_the_vocabulary_are_refused(data, tmp_path):
+    rich = recipe(dataclasses.replace(PREFIX, num_codes=10**6))
+    with pytest.raises(InvalidInput, match="too few to choose 1000000 codes"):
+        train(rich, data / "train", tmp_path / "run", **CPU)
+
+
 def test_no_shards_are_missing_data(tmp_path):
     with pytest.raises(MissingData, match="spelke worlds make"):
         train(recipe(small_flow_quantizer().config), tmp_path, tmp_path / "run", **CPU)
 
 
 @pytest.mark.slow
-def test_real_scenes_become_a_model(codecs, tmp_path):
+def test_real_scenes_become_a_model(tmp_path):
     from spelke.worlds.generate import SceneOptions, make_scene
     from spelke.worlds.gl import gl_context
 
@@ -254,9 +274,8 @@ def test_real_scenes_become_a_model(codecs, tmp_path):
     scenes = [(f"{seed}", make_scene(seed, options)) for seed in range(6)]
     write_shard(tmp_path / "shards" / "train-0.tar", scenes)
     folder = train(
-        recipe(PREFIX), tmp_path / "shards", tmp_path / "run", held_out=tmp_path / "shards",
-        quantizer=codecs["flow"], **CPU,
-    )  # fmt: skip
+        recipe(PREFIX), tmp_path / "shards", tmp_path / "run", held_out=tmp_path / "shards", **CPU
+    )
     scene = spelke.load(folder, device="cpu").look(scenes[0][1].rgb)
     assert scene.displacement(Poke((40.0, 50.0), (4.0, 2.0))).shape == (2, 96, 96)
 

@@ -1,32 +1,44 @@
+import dataclasses
 import math
 
 import pytest
 import torch
 from tests.training.scenes import PREFIX, SAMPLES, GridQuantizer, records, small_rgb_quantizer
 
-from spelke.training.codec import measure_flow_table
 from spelke.training.tasks import QuantizerTask, Scenes, WorldTask
+from spelke.training.vocabulary import choose_displacements
 
 SCENES = Scenes(records=records(4), held_out=records(4, first=50), samples=SAMPLES, batch_size=4)
 
 
 @pytest.fixture
 def world_task(monkeypatch):
-    monkeypatch.setattr(WorldTask, "TABLE_BATCHES", 2)
-    return WorldTask(PREFIX, GridQuantizer(), SCENES)
+    monkeypatch.setattr(WorldTask, "SEEN_BATCHES", 2)
+    return WorldTask(PREFIX, SCENES)
 
 
 def test_a_fresh_network_knows_what_codes_mean(world_task):
     objective = world_task.objective()
     first = [batch for batch, _ in zip(world_task.batches(0), range(2), strict=False)]
-    table = measure_flow_table(world_task.quantizer, first)
-    torch.testing.assert_close(objective.network.flow_table, table)
-    assert not objective.quantizer.training
+    chosen = choose_displacements(first, PREFIX.num_codes)
+    assert torch.equal(objective.network.displacements, chosen)
+
+
+def test_a_trained_network_keeps_its_vocabulary_unless_it_has_another_size(world_task):
+    trained = world_task.objective().network
+    trained.displacements += 0.25
+    same = WorldTask(PREFIX, SCENES, trained).objective().network
+    assert torch.equal(same.displacements, trained.displacements)
+    config = dataclasses.replace(PREFIX, num_codes=12)
+    smaller = WorldTask(config, SCENES, trained).objective().network
+    first = [batch for batch, _ in zip(world_task.batches(0), range(2), strict=False)]
+    assert torch.equal(smaller.displacements, choose_displacements(first, 12))
+    assert torch.equal(smaller.position, trained.position)
 
 
 def test_a_network_that_will_be_restored_measures_nothing(world_task, monkeypatch):
     monkeypatch.setattr(world_task, "batches", None)
-    assert not world_task.objective(fresh=False).network.flow_table.any()
+    assert not world_task.objective(fresh=False).network.displacements.any()
 
 
 def test_evaluation_repeats_itself(world_task, tmp_path):
@@ -56,9 +68,7 @@ def test_held_out_scenes_are_other_samples(world_task):
 
 
 def test_without_held_out_scenes_nothing_is_evaluated(tmp_path):
-    task = WorldTask(
-        PREFIX, GridQuantizer(), Scenes(records=records(1), samples=SAMPLES, batch_size=1)
-    )
+    task = WorldTask(PREFIX, Scenes(records=records(1), samples=SAMPLES, batch_size=1))
     assert task.evaluate(torch.nn.Linear(1, 1), 1, tmp_path) == {}
     assert not list(tmp_path.iterdir())
 

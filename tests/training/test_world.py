@@ -6,7 +6,7 @@ import torch
 from tests.training.scenes import (
     PREFIX,
     SAMPLES,
-    GridQuantizer,
+    grid_displacements,
     hand_made_scene,
     moving_squares,
 )
@@ -19,8 +19,8 @@ from spelke.training.world import WorldBatch, WorldObjective, poke_metrics
 def make_objective():
     torch.manual_seed(0)
     network = PrefixWorld(PREFIX)
-    network.init_codes(GridQuantizer.table(), torch.Generator().manual_seed(0))
-    return WorldObjective(network, GridQuantizer())
+    network.init_codes(grid_displacements(), torch.Generator().manual_seed(0))
+    return WorldObjective(network)
 
 
 def test_a_small_network_learns_to_follow_a_poke():
@@ -40,27 +40,27 @@ def test_a_small_network_learns_to_follow_a_poke():
     assert last["iou"] > 0.7
 
 
-def test_codes_are_those_of_the_patches():
-    objective = make_objective()
+def test_cells_are_those_of_the_patches():
     flow = torch.zeros(1, 1, 2, 32, 32)
     flow[0, 0, 0, 20:24, 8:12] = 6.0  # row 5, column 2 of the cells: patch 9, slot 2
-    codes = objective._codes(flow)
-    assert codes.shape == (1, 1, 16, 4)
-    still, right = 4, 5
-    assert (codes == right).nonzero().tolist() == [[0, 0, 9, 2]]
-    assert (codes == still).sum() == 63
+    moved = make_objective()._cells(flow)
+    assert moved.shape == (1, 1, 16, 4, 2)
+    assert moved.nonzero().tolist() == [[0, 0, 9, 2, 0]]
+    assert moved[0, 0, 9, 2].tolist() == [6, 0]
 
 
 def test_a_virtual_poke_reveals_uniform_motion_and_an_exact_one_the_truth():
     objective = make_objective()
     batch = moving_squares(1, 0)
-    codes = objective._codes(batch.flow)
-    codes[0, 0, int(batch.revealed[0, 0, 0]), 3] = 8  # the truth is not uniform
-    virtual = objective._conditions(batch, codes).codes[0, 0, 0]
+    moved = objective._cells(batch.flow)
+    moved[0, 0, int(batch.revealed[0, 0, 0]), 3] = 6  # the truth is not uniform
+    virtual = objective._conditions(batch, moved).codes[0, 0, 0]
     assert virtual.unique().numel() == 1
+    assert virtual[0] == objective.network.codes_of(batch.displacement[0, 0, 0])
     exact = batch._replace(displacement=torch.full_like(batch.displacement, math.nan))
-    shown = objective._conditions(exact, codes).codes[0, 0, 0]
-    assert torch.equal(shown, codes[0, 0, int(batch.revealed[0, 0, 0])])
+    shown = objective._conditions(exact, moved).codes[0, 0, 0]
+    assert torch.equal(shown, objective.network.codes_of(moved[0, 0, int(batch.revealed[0, 0, 0])]))
+    assert shown.unique().numel() == 2
 
 
 def test_the_loss_is_cross_entropy_over_all_cells_asked_about(monkeypatch):
@@ -70,7 +70,7 @@ def test_the_loss_is_cross_entropy_over_all_cells_asked_about(monkeypatch):
     )
     logits = torch.randn(1, 2, 12, 4, 16, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(objective.network, "ask", lambda view, conditions, asked: logits)
-    codes = objective._codes(batch.flow)
+    codes = objective.network.codes_of(objective._cells(batch.flow))
     expected = [
         -logits[0, question, place, slot].log_softmax(0)[codes[0, question, patch, slot]]
         for question in range(2)
@@ -78,15 +78,6 @@ def test_the_loss_is_cross_entropy_over_all_cells_asked_about(monkeypatch):
         for slot in range(4)
     ]
     torch.testing.assert_close(objective(batch)[0], torch.stack(expected).mean())
-
-
-def test_the_quantizer_is_never_trained():
-    objective = make_objective().train()
-    assert objective.network.training
-    assert not objective.quantizer.training
-    loss, _ = objective(moving_squares(2, 0))
-    loss.backward()
-    assert all(parameter.grad is None for parameter in objective.quantizer.parameters())
 
 
 def truth():

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 Examples:
   spelke worlds make shards --scenes 20000
-  spelke train flow-quantizer --data shards --out runs/quantizer
-  spelke train spelke-small --data shards --out runs/small --quantizer runs/quantizer/flow-quantizer
-  spelke train spelke-small --data shards --out runs/small --quantizer spelke-tiny --resume"""
+  spelke train spelke-small --data shards --out runs/small
+  spelke train spelke-small --data shards --out runs/small --resume
+  spelke train spelke-small --data mine --out runs/mine --start spelke-small --num-steps 500"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +45,9 @@ class TrainOptions:
     held_out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of shards for evaluation during training."""
     quantizer: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """For a world model: a model or folder whose flow quantizer is used."""
+    """For the published layout: a model or folder whose flow quantizer is used."""
     rgb_quantizer: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """For the published layout: a model or folder whose RGB quantizer is used."""
+    """Likewise, for pictures."""
     start: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """A trained model of the recipe's shape, or its folder, to train further on other data."""
     max_minutes: Annotated[float | None, tyro.conf.arg(metavar="MINUTES")] = None

@@ -26,9 +26,10 @@ from torch import Tensor, nn
 
 from spelke.errors import InvalidInput
 from spelke.models.block import Block, Norm
-from spelke.models.local_quantizer import CODE_SIZE
 from spelke.models.stem import ConvStem
 from spelke.models.waves import fourier_features, sinusoids
+from spelke.tokens.flow_codes import nearest_codes
+from spelke.tokens.layout import CODE_SIZE
 
 CAMERA_NUMBERS = 6
 """Rotation vector in degrees and translation in metres, of the camera's motion."""
@@ -42,8 +43,8 @@ class PrefixConfig:
     """Side of the square picture, in pixels."""
     patch_size: int = 8
     """Side of the patch that one pointer stands for, in pixels; a multiple of 4."""
-    num_codes: int = 256
-    """Size of the flow vocabulary; a code describes 4x4 pixels."""
+    num_codes: int = 512
+    """Size of the flow vocabulary; a code is a displacement of 4x4 pixels."""
     embed_dim: int = 256
     """Width of a token."""
     depth: int = 8
@@ -136,7 +137,7 @@ class PrefixWorld(nn.Module):
     `depth - fork_depth` last blocks over the patches that are asked about.
     """
 
-    flow_table: Tensor
+    displacements: Tensor
 
     def __init__(self, config: PrefixConfig) -> None:
         super().__init__()
@@ -151,8 +152,8 @@ class PrefixWorld(nn.Module):
         self.ln_f = Norm(width)
         self.to_cells = nn.Linear(width, config.num_slots * config.cell_dim)
         self.head = nn.Linear(config.cell_dim, config.num_codes)
-        # Mean flow in pixels of the 4x4 cells that get each code: what an answer means.
-        self.register_buffer("flow_table", torch.zeros(config.num_codes, 2, CODE_SIZE, CODE_SIZE))
+        # Of each code, in pixels: what a poke is written as, and what an answer means.
+        self.register_buffer("displacements", torch.zeros(config.num_codes, 2))
         self.init_weights()
 
     def init_weights(self) -> None:
@@ -178,7 +179,7 @@ class PrefixWorld(nn.Module):
     @torch.no_grad()
     def init_codes(
         self,
-        flow_table: Float[Tensor, "code 2 4 4"],
+        displacements: Float[Tensor, "code 2"],
         generator: torch.Generator | None = None,
     ) -> None:
         """Tell the network what codes mean: similar flow, similar embedding and row of the head.
@@ -188,11 +189,11 @@ class PrefixWorld(nn.Module):
         first step.
 
         Args:
-            flow_table: mean flow of each code, in pixels; kept in the checkpoint.
+            displacements: of each code, in pixels; kept in the checkpoint.
             generator: draws the features.
         """
-        self.flow_table.copy_(flow_table)
-        features = fourier_features(flow_table.mean((2, 3)), self.config.cell_dim, generator)
+        self.displacements.copy_(displacements)
+        features = fourier_features(displacements, self.config.cell_dim, generator)
         width, slots = self.config.embed_dim, self.config.num_slots
         shape = (slots + 1, self.config.cell_dim, width)
         mix = torch.randn(shape, generator=generator) / self.config.cell_dim**0.5
@@ -200,6 +201,35 @@ class PrefixWorld(nn.Module):
         table = torch.cat([features @ (mix[-1] + 0.5 * mix[slot]) for slot in range(slots)])
         self.code_embedding.weight.copy_(table / slots**0.5)
         self.head.weight.copy_(features)
+
+    @torch.no_grad()
+    def learn_from(self, other: PrefixWorld, displacements: Float[Tensor, "code 2"]) -> None:
+        """Take over what a network of the same shape knows, in a vocabulary of our own.
+
+        A code begins as the mean of the three codes of `other` that lie nearest to it, by inverse
+        distance, and an old code's probability is shared among the new ones that are nearest to it.
+
+        Args:
+            other: trained; its configuration may differ in `num_codes` only.
+            displacements: of each of our codes, in pixels.
+        """
+        ours = self.state_dict()
+        taken = {k: v for k, v in other.state_dict().items() if v.shape == ours[k].shape}
+        self.load_state_dict(taken, strict=False)
+        self.displacements.copy_(displacements)
+        away, near = torch.cdist(displacements, other.displacements).topk(3, largest=False)
+        share = 1 / away.clamp(min=1e-3)
+        share = (share / share.sum(1, keepdim=True))[..., None]
+        heirs = torch.bincount(near[:, 0], minlength=other.config.num_codes).clamp(min=1)
+        self.head.weight.copy_((share * other.head.weight[near]).sum(1))
+        bias = other.head.bias - heirs.log()
+        self.head.bias.copy_((share[..., 0] * bias[near]).sum(1))
+        old = other.code_embedding.weight.unflatten(0, (self.config.num_slots, -1))
+        self.code_embedding.weight.copy_((share * old[:, near]).sum(2).flatten(0, 1))
+
+    def codes_of(self, moved: Float[Tensor, "*grid 2"]) -> Int[Tensor, "*grid"]:
+        """Codes of displacements in pixels: the nearest of the vocabulary."""
+        return nearest_codes(self.displacements, moved)
 
     def look(self, image: Float[Tensor, "batch 3 height width"]) -> PrefixView:
         """Read pictures in [0, 1] of the configured size.

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from spelke.errors import BadCheckpoint, InvalidInput
 from spelke.geometry.grid import PatchGrid
-from spelke.models.local_quantizer import CODE_SIZE, LocalQuantizer
 from spelke.models.prefix import CAMERA_NUMBERS, Conditions, PrefixView, PrefixWorld
 from spelke.rollout.base import Ask, Glance, Sampling
 from spelke.rollout.expectation import code_entropy
@@ -36,6 +35,7 @@ from spelke.rollout.packs import (
 from spelke.rollout.sampling import sample_tokens
 from spelke.runtime.device import DeviceChoice, choose_device, free_bytes
 from spelke.runtime.seed import generator
+from spelke.tokens.flow_codes import spread_cells
 
 if TYPE_CHECKING:
     from spelke.weights.load import Checkpoint
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 CODES_AT_ONCE = 64
 """Displacements that are written as codes together."""
 STILL_PX = 0.5
-"""A code whose mean flow is shorter means that nothing moves."""
+"""A code whose displacement is shorter means that nothing moves."""
 
 NO_QUESTION = "there is no question to answer; give at least one"
 
@@ -59,38 +59,30 @@ class PrefixGlance:
 
 
 class PrefixWorldModel:
-    """A `PrefixWorld` with its flow quantizer; implements `rollout.base.WorldModel`.
+    """A `PrefixWorld` that answers questions; implements `rollout.base.WorldModel`.
 
     Args:
         network: the trained network.
-        flow_quantizer: writes flow as the codes that the network speaks.
         choice: where and in which precision to compute; the best that is here if not given.
         shape: how much is computed together; what fits the device if not given.
 
     Raises:
-        BadCheckpoint: the parts do not fit each other, or the flow table was never filled.
+        BadCheckpoint: the displacements of the codes were never filled in.
     """
 
     def __init__(
         self,
         network: PrefixWorld,
-        flow_quantizer: LocalQuantizer,
         choice: DeviceChoice | None = None,
         shape: BatchShape | None = None,
     ) -> None:
-        if flow_quantizer.config.vocab_size != network.config.num_codes:
+        if not network.displacements.any():
             raise BadCheckpoint(
-                f"the quantizer has {flow_quantizer.config.vocab_size} codes, the network "
-                f"{network.config.num_codes}; they were not trained together"
-            )
-        if not network.flow_table.any():
-            raise BadCheckpoint(
-                "the network's flow table is empty, so its answers mean nothing; it was saved "
-                "before training began"
+                "the displacements of the network's codes are all zero, so its answers mean "
+                "nothing; it was saved before training began"
             )
         self.choice = choose_device() if choice is None else choice
         self.network = network.to(self.choice.device).eval()
-        self.flow_quantizer = flow_quantizer.to(self.choice.device).eval()
         self.size, self.patch_size = network.config.image_size, network.config.patch_size
         self.grid = PatchGrid((self.size, self.size), self.patch_size)
         device = self.choice.device
@@ -102,8 +94,7 @@ class PrefixWorldModel:
         cls, checkpoint: Checkpoint, choice: DeviceChoice | None = None
     ) -> PrefixWorldModel:
         """The world model that a checkpoint of architecture "prefix" holds."""
-        networks = checkpoint.networks
-        return cls(networks["network"], networks["flow_quantizer"], choice)  # type: ignore[arg-type]
+        return cls(checkpoint.network, choice)  # type: ignore[arg-type]
 
     @torch.no_grad()
     def look(self, images: Float[Tensor, "image 3 size size"]) -> list[Glance]:
@@ -122,7 +113,7 @@ class PrefixWorldModel:
     @torch.no_grad()
     def motion_affordance(self, asks: Sequence[Ask]) -> Float[Tensor, "ask rows columns"]:
         """Probability, per patch, that something there moves: mean over its 4x4 cells."""
-        still = self.network.flow_table.mean((2, 3)).norm(dim=1) < STILL_PX
+        still = self.network.displacements.norm(dim=1) < STILL_PX
         return self._maps(asks, lambda logits: 1 - logits.softmax(3)[..., still].sum(3).mean(2))
 
     @torch.no_grad()
@@ -133,14 +124,9 @@ class PrefixWorldModel:
     @torch.no_grad()
     def expected_displacement(self, asks: Sequence[Ask]) -> Float[Tensor, "ask 2 size size"]:
         """Mean predicted flow in pixels given each question's pokes, at full resolution."""
-        table = self.network.flow_table.flatten(1)
-        side, slots = self.grid.rows, self.network.config.slots_per_side
 
         def mean_flow(logits: Tensor) -> Tensor:
-            return rearrange(
-                logits.softmax(3) @ table, "q (r c) (i j) (d y x) -> q d (r i y) (c j x)",
-                r=side, c=side, i=slots, j=slots, d=2, y=CODE_SIZE, x=CODE_SIZE,
-            )  # fmt: skip
+            return spread_cells(self._in_place(logits.softmax(3) @ self.network.displacements))
 
         return self._reduced(asks, self._all_known(asks), None, mean_flow).cpu()
 
@@ -184,9 +170,16 @@ class PrefixWorldModel:
         """The flow field (1, 2, size, size) of codes, in which what is known takes its place."""
         for patch, values in known.items():
             codes[patch] = torch.tensor(values, device=codes.device)
+        return spread_cells(self._in_place(self.network.displacements[codes][None])).cpu()
+
+    def _in_place(
+        self, moved: Float[Tensor, "question patch slot 2"]
+    ) -> Float[Tensor, "question row column 2"]:
+        """Cells where they are in the picture."""
         side, slots = self.grid.rows, self.network.config.slots_per_side
-        grid = rearrange(codes, "(r c) (i j) -> 1 (r i) (c j)", r=side, c=side, i=slots, j=slots)
-        return self.flow_quantizer.denormalise(self.flow_quantizer.decode(grid)).cpu()
+        return rearrange(
+            moved, "q (r c) (i j) d -> q (r i) (c j) d", r=side, c=side, i=slots, j=slots
+        )
 
     def _maps(
         self, asks: Sequence[Ask], reduce: Callable[[Tensor], Tensor]
@@ -245,7 +238,7 @@ class PrefixWorldModel:
             some = torch.zeros(CODES_AT_ONCE, 2)
             moved = torch.tensor(displacements[first : first + CODES_AT_ONCE])
             some[: len(moved)] = moved
-            found = uniform_codes(self.flow_quantizer, some.to(self.choice.device))
+            found = self.network.codes_of(some.to(self.choice.device))
             codes += found[: len(moved)].tolist()
         return codes
 
@@ -279,14 +272,3 @@ class PrefixWorldModel:
 
 def _as_it_is(logits: Tensor) -> Tensor:
     return logits
-
-
-@torch.no_grad()
-def uniform_codes(
-    quantizer: LocalQuantizer, displacement: Float[Tensor, "*batch 2"]
-) -> Int[Tensor, "*batch"]:
-    """Codes of 4x4 cells that move as a whole, for displacements in pixels."""
-    cells = displacement.reshape(-1, 2, 1, 1).expand(-1, -1, CODE_SIZE, CODE_SIZE).float()
-    with torch.autocast(displacement.device.type, enabled=False):
-        codes = quantizer.encode(quantizer.normalise(cells))
-    return codes.view(displacement.shape[:-1])

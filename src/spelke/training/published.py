@@ -13,15 +13,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from spelke.models.local_quantizer import LocalQuantizer
 from spelke.models.lras import LRAS
-from spelke.rollout.prefix import uniform_codes
 from spelke.rollout.published import PublishedWorldModel
 from spelke.tokens.flow_table import build_flow_table
-from spelke.tokens.layout import CODES_PER_PATCH
+from spelke.tokens.layout import CODE_SIZE, CODES_PER_PATCH
 from spelke.tokens.patches import to_patches
 from spelke.tokens.sequence import TokenSequence, pack_patches
 from spelke.training.pictures import Sheet, draw_answers
@@ -131,14 +130,18 @@ class PublishedObjective(nn.Module):
     def _flow_codes(self, batch: PublishedBatch) -> Int[Tensor, "row patch code"]:
         """True codes, or those of uniform motion where a virtual poke is revealed."""
         world = batch.world
-        with torch.autocast(world.flow.device.type, enabled=False):
-            flow = world.flow.flatten(0, 1).float()
-            codes = to_patches(self.flow_quantizer.encode(self.flow_quantizer.normalise(flow)))
         is_virtual = (world.displacement.isfinite().all(3) & world.valid).flatten(0, 1)
-        uniform = uniform_codes(self.flow_quantizer, world.displacement.nan_to_num()).flatten(0, 1)
         row, place = is_virtual.nonzero(as_tuple=True)
-        codes[row, world.revealed.flatten(0, 1)[row, place]] = uniform[row, place][:, None]
+        patch = world.revealed.flatten(0, 1)[row, place]
+        pushed = world.displacement.flatten(0, 1)[row, place]
+        cells = pushed[..., None, None].expand(-1, -1, CODE_SIZE, CODE_SIZE)
+        codes = to_patches(self._encoded(world.flow.flatten(0, 1)))
+        codes[row, patch] = self._encoded(cells).flatten(1)
         return codes
+
+    def _encoded(self, flow: Float[Tensor, "field 2 height width"]) -> Tensor:
+        with torch.autocast(flow.device.type, enabled=False):
+            return self.flow_quantizer.encode(self.flow_quantizer.normalise(flow.float()))
 
     @torch.no_grad()
     def _poke_metrics(

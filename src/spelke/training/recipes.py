@@ -38,9 +38,10 @@ class Recipe:
 
 
 def flow_quantizer() -> Recipe:
-    """Flow codec of the shipped models: 256 codes for 4x4 pixels.
+    """A small flow codec, for the published five-token layout: 256 codes for 4x4 pixels.
 
-    One CPU core: about 6 minutes; moving pixels come back 1.7 pixels off, at a mean motion of 6.
+    No shipped model uses it. One CPU core: about 6 minutes; moving pixels come back 1.7 pixels off,
+    at a mean motion of 6.
     """
     config = LocalQuantizerConfig(
         in_channels=2,

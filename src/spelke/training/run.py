@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from spelke.training.codec import QuantizerObjective
 from spelke.training.fit import fit
 from spelke.training.log import Line, read_log
 from spelke.training.published import PublishedObjective, PublishedTask
+from spelke.training.published_samples import PublishedConfig
 from spelke.training.recipes import Recipe
 from spelke.training.run_folder import check_same_network, versions, write_run_config
 from spelke.training.shards import load_shards
@@ -53,11 +55,12 @@ def train(
         out: run folder: `config.json`, log, TensorBoard, pictures, resumable state, and the
             checkpoint.
         held_out: folder of shards for evaluation during training.
-        quantizer: for a world model, the flow quantizer's checkpoint: a model that has one, or a
-            folder.
-        rgb_quantizer: for the published layout, the same of RGB.
-        start: a trained model of the recipe's shape to begin with, instead of fresh weights; it
-            brings its own quantizer.
+        quantizer: for the published layout, the flow quantizer's checkpoint: a model that has one,
+            or a folder.
+        rgb_quantizer: likewise, of RGB.
+        start: a trained model of the recipe's shape to begin with, instead of fresh weights. If
+            the recipe has another number of flow codes, they are chosen anew and take over from
+            the old ones.
         max_minutes: stop after this time; `resume` goes on later.
         resume: continue the run in `out`.
         skip_bad_shards: leave shards that cannot be read out; each is named in the log of the
@@ -68,9 +71,8 @@ def train(
     Raises:
         MissingData: a folder holds no shards.
         BadFile: a shard or the state of the run cannot be read.
-        InvalidInput: a quantizer is missing or does not fit, as may be the model to start from; or
-            the run in `out` is of another
-            network; or see `fit`.
+        InvalidInput: a quantizer is missing, not needed or does not fit, as may be the model to
+            start from; or the run in `out` is of another network; or see `fit`.
     """
     check_folder(out, resume)
     if resume:
@@ -85,10 +87,7 @@ def train(
         num_workers=recipe.num_workers,
         seed=recipe.fit.seed,
     )
-    if start is None:
-        task = _make_task(recipe, scenes, quantizer, rgb_quantizer)
-    else:
-        task = _go_on(recipe, scenes, start, quantizer)
+    task = _make_task(recipe, scenes, start, quantizer, rgb_quantizer)
     facts = {
         "start": None if start is None else str(start),
         "num_scenes": len(loaded.records),
@@ -120,7 +119,7 @@ def write_checkpoint(objective: nn.Module, folder: Path, history: dict[str, Any]
     settings: dict[str, Any] = {}
     if isinstance(objective, WorldObjective):
         architecture = "prefix"
-        parts = {"network": objective.network, "flow_quantizer": objective.quantizer}
+        parts = {"network": objective.network}
     elif isinstance(objective, PublishedObjective):
         architecture = "lras"
         parts = {
@@ -152,10 +151,18 @@ def _reached(out: Path) -> dict[str, Any]:
 def _make_task(
     recipe: Recipe,
     scenes: Scenes,
+    start: str | Path | None,
     quantizer: str | Path | None,
     rgb_quantizer: str | Path | None,
 ) -> SceneTask:
     network = recipe.network
+    if not isinstance(network, PublishedConfig):
+        _refuse_codecs(recipe, quantizer, rgb_quantizer)
+    if not isinstance(network, PrefixConfig) and start is not None:
+        raise InvalidInput(
+            f"recipe {recipe.name!r} cannot start from {start}: only world models of our own "
+            "layout are trained further; leave --start out"
+        )
     if isinstance(network, LocalQuantizerConfig):
         return QuantizerTask(network, scenes)
     shown = (recipe.samples.image_size, recipe.samples.patch_size)
@@ -166,8 +173,7 @@ def _make_task(
             "equal"
         )
     if isinstance(network, PrefixConfig):
-        codec = _codec(quantizer, "flow", network.num_codes, recipe)
-        return WorldTask(network, codec, scenes)
+        return WorldTask(network, scenes, None if start is None else _trained(start, recipe))
     return PublishedTask(
         network,
         _codec(rgb_quantizer, "RGB", network.rgb_codes, recipe),
@@ -176,24 +182,27 @@ def _make_task(
     )
 
 
-def _go_on(
-    recipe: Recipe, scenes: Scenes, start: str | Path, quantizer: str | Path | None
-) -> WorldTask:
-    """To train a trained model further."""
-    if quantizer is not None:
-        raise InvalidInput(
-            f"{start} brings the quantizer whose codes it knows; leave --quantizer {quantizer} out"
-        )
-    checkpoint = load(start)
-    if not isinstance(recipe.network, PrefixConfig) or checkpoint.config != recipe.network:
-        raise InvalidInput(
-            f"{start} is no world model of the shape that recipe {recipe.name!r} trains; start "
-            "from a model of that recipe, or leave --start out"
-        )
-    codec = checkpoint.networks["flow_quantizer"]
-    assert isinstance(codec, LocalQuantizer)
-    assert isinstance(checkpoint.network, PrefixWorld)
-    return WorldTask(recipe.network, codec, scenes, checkpoint.network)
+def _refuse_codecs(recipe: Recipe, *named: str | Path | None) -> None:
+    for option, name in zip(("--quantizer", "--rgb-quantizer"), named, strict=True):
+        if name is not None:
+            raise InvalidInput(
+                f"recipe {recipe.name!r} needs no quantizer: leave {option} {name} out"
+            )
+
+
+def _trained(start: str | Path, recipe: Recipe) -> PrefixWorld:
+    """The network to train further; it may have another number of flow codes."""
+    network, wanted = load(start).network, recipe.network
+    assert isinstance(wanted, PrefixConfig)
+    if (
+        isinstance(network, PrefixWorld)
+        and replace(network.config, num_codes=wanted.num_codes) == wanted
+    ):
+        return network
+    raise InvalidInput(
+        f"{start} is no world model of the shape that recipe {recipe.name!r} trains; start "
+        "from a model of that recipe, or leave --start out"
+    )
 
 
 def _codec(name: str | Path | None, medium: str, num_codes: int, recipe: Recipe) -> LocalQuantizer:
@@ -202,9 +211,9 @@ def _codec(name: str | Path | None, medium: str, num_codes: int, recipe: Recipe)
     option = "--quantizer" if medium == "flow" else "--rgb-quantizer"
     if name is None:
         raise InvalidInput(
-            f"recipe {recipe.name!r} trains a world model, which needs a {medium} quantizer: train "
-            f'one with recipe "{medium.lower()}-quantizer" and name its checkpoint, or a model '
-            f"that has one, with {option}"
+            f"recipe {recipe.name!r} trains the published layout, which needs a {medium} "
+            f'quantizer: train one with recipe "{medium.lower()}-quantizer" and name its '
+            f"checkpoint, or a model that has one, with {option}"
         )
     checkpoint = load(name)
     codec = checkpoint.networks.get(key, checkpoint.network)

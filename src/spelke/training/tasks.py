@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import torch
 from lightning.fabric.utilities.apply_func import move_data_to_device
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from spelke.data.worlds import Record
@@ -20,7 +20,7 @@ from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
 from spelke.models.prefix import PrefixConfig, PrefixWorld
 from spelke.rollout.prefix import PrefixWorldModel
 from spelke.runtime.device import DeviceChoice
-from spelke.training.codec import QuantizerObjective, measure_flow_table
+from spelke.training.codec import QuantizerObjective
 from spelke.training.log import Means
 from spelke.training.pictures import (
     Sheet,
@@ -30,6 +30,7 @@ from spelke.training.pictures import (
     write_sheet,
 )
 from spelke.training.samples import SampleConfig, SceneSamples
+from spelke.training.vocabulary import choose_displacements
 from spelke.training.world import WorldBatch, WorldObjective
 
 HELD_OUT_BATCHES = 32
@@ -183,37 +184,38 @@ class WorldTask(SceneTask):
 
     Args:
         config: shape of the network.
-        quantizer: trained, of flow.
         scenes: to learn from.
-        start: a trained network of that shape and quantizer to begin with; fresh if not given.
+        start: a trained network of that shape to begin with; its vocabulary is kept if it has as
+            many codes, and else chosen anew from the scenes. Fresh weights if not given.
     """
 
-    TABLE_BATCHES = 40
-    """Batches from which the meaning of each code is measured."""
+    SEEN_BATCHES = 40
+    """Batches from which the displacements of the codes are chosen."""
 
     def __init__(
-        self,
-        config: PrefixConfig,
-        quantizer: LocalQuantizer,
-        scenes: Scenes,
-        start: PrefixWorld | None = None,
+        self, config: PrefixConfig, scenes: Scenes, start: PrefixWorld | None = None
     ) -> None:
         super().__init__(scenes)
-        self.config, self.quantizer, self.start = config, quantizer, start
+        self.config, self.start = config, start
 
     def objective(self, fresh: bool = True) -> WorldObjective:
-        """The network to begin with; codes of a fresh one start from their measured meaning."""
-        network = PrefixWorld(self.config)
-        if fresh and self.start is not None:
-            network.load_state_dict(self.start.state_dict())
-        elif fresh:
-            first = islice(self.batches(0), self.TABLE_BATCHES)
-            network.init_codes(measure_flow_table(self.quantizer, first))
-        return WorldObjective(network, self.quantizer)
+        """The network to begin with."""
+        network, start = PrefixWorld(self.config), self.start
+        if fresh and start is None:
+            network.init_codes(self._chosen())
+        elif fresh and start is not None and start.config == self.config:
+            network.load_state_dict(start.state_dict())
+        elif fresh and start is not None:
+            network.learn_from(start, self._chosen())
+        return WorldObjective(network)
+
+    def _chosen(self) -> Tensor:
+        return choose_displacements(
+            islice(self.batches(0), self.SEEN_BATCHES), self.config.num_codes
+        )
 
     def draw(self, objective: WorldObjective, batch: WorldBatch) -> Sheet | None:
         """Pictures with a poke, what really follows, and what the network expects."""
         device = objective.network.position.device
         choice = DeviceChoice(device, torch.float32, "in training")
-        model = PrefixWorldModel(objective.network, objective.quantizer, choice)
-        return draw_answers(model, batch)
+        return draw_answers(PrefixWorldModel(objective.network, choice), batch)

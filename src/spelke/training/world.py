@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from spelke.models.local_quantizer import LocalQuantizer
 from spelke.models.prefix import Conditions, PrefixWorld
-from spelke.rollout.prefix import uniform_codes
+from spelke.tokens.flow_codes import cell_displacements
 from spelke.training.questions import QUESTION_KINDS
 
 _MOVING_PX = 0.75
@@ -44,64 +43,59 @@ class WorldBatch(NamedTuple):
 
 
 class WorldObjective(nn.Module):
-    """A world model with its frozen quantizer; calling it with a batch gives loss and metrics.
+    """A world model in training; calling it with a batch gives loss and metrics.
 
     Args:
-        network: what is trained.
-        quantizer: turns flow into codes; frozen.
+        network: what is trained; it knows what its codes mean.
     """
 
-    def __init__(self, network: PrefixWorld, quantizer: LocalQuantizer) -> None:
+    def __init__(self, network: PrefixWorld) -> None:
         super().__init__()
         self.network = network
-        self.quantizer = quantizer.eval().requires_grad_(False)
 
     def forward(self, batch: WorldBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean cross-entropy in nats over all cells asked about, and metrics."""
-        codes = self._codes(batch.flow)
-        conditions = self._conditions(batch, codes)
-        image = batch.image.float() / 255
-        logits = self.network.ask(self.network.look(image), conditions, batch.asked).float()
-        target = torch.gather(codes, 2, batch.asked[..., None].expand(-1, -1, -1, codes.shape[3]))
+        moved = self._cells(batch.flow)
+        view = self.network.look(batch.image.float() / 255)
+        logits = self.network.ask(view, self._conditions(batch, moved), batch.asked).float()
+        target = self.network.codes_of(_of_patches(moved, batch.asked))
         loss = nn.functional.cross_entropy(logits.flatten(0, 3), target.flatten())
         with torch.no_grad():
             metrics = self._metrics(logits, target, batch)
         return loss, {"loss": loss.detach(), **metrics}
 
-    @torch.no_grad()
-    def _codes(
+    def _cells(
         self, flow: Float[Tensor, "batch question 2 height width"]
-    ) -> Int[Tensor, "batch question patch slot"]:
-        batch = flow.shape[0]
+    ) -> Float[Tensor, "batch question patch slot 2"]:
+        """True displacements in pixels, patch by patch."""
         side, slots = self.network.config.patches_per_side, self.network.config.slots_per_side
-        with torch.autocast(flow.device.type, enabled=False):
-            grid = self.quantizer.encode(self.quantizer.normalise(flow.flatten(0, 1).float()))
         return rearrange(
-            grid, "(b q) (r i) (c j) -> b q (r c) (i j)", b=batch, r=side, i=slots, j=slots
-        )
+            cell_displacements(flow.flatten(0, 1)),
+            "(b q) (r i) (c j) d -> b q (r c) (i j) d",
+            b=flow.shape[0], r=side, i=slots, j=slots,
+        )  # fmt: skip
 
-    def _conditions(self, batch: WorldBatch, codes: Tensor) -> Conditions:
-        """True codes of revealed patches, or the code of uniform motion where a poke is virtual."""
-        slots = codes.shape[3]
-        true = torch.gather(codes, 2, batch.revealed[..., None].expand(-1, -1, -1, slots))
-        uniform = uniform_codes(self.quantizer, batch.displacement.nan_to_num())
-        virtual = batch.displacement.isfinite().all(3)[..., None]
-        revealed = torch.where(virtual, uniform[..., None].expand_as(true), true)
-        return Conditions(batch.camera, batch.revealed, revealed, batch.valid)
-
-    def train(self, mode: bool = True) -> WorldObjective:
-        """Switch the network; the quantizer is never in training."""
-        super().train(mode)
-        self.quantizer.eval()
-        return self
+    def _conditions(self, batch: WorldBatch, moved: Tensor) -> Conditions:
+        """True motion of revealed patches, or uniform motion where a poke is virtual."""
+        virtual = batch.displacement[..., None, :]
+        shown = torch.where(virtual.isfinite(), virtual, _of_patches(moved, batch.revealed))
+        codes = self.network.codes_of(shown)
+        return Conditions(batch.camera, batch.revealed, codes, batch.valid)
 
     def _metrics(self, logits: Tensor, target: Tensor, batch: WorldBatch) -> dict[str, Tensor]:
         poked = batch.kind == QUESTION_KINDS.index("poke")
         if not poked.any():
             return {}
-        mean = self.network.flow_table.mean((2, 3))
-        predicted = logits[poked].softmax(3) @ mean  # (question, pointer, slot, 2)
-        return poke_metrics(predicted.flatten(1, 2), mean[target[poked]].flatten(1, 2))
+        moved = self.network.displacements
+        predicted = logits[poked].softmax(3) @ moved  # (question, pointer, slot, 2)
+        return poke_metrics(predicted.flatten(1, 2), moved[target[poked]].flatten(1, 2))
+
+
+def _of_patches(
+    moved: Float[Tensor, "batch question patch slot 2"], patches: Tensor
+) -> Float[Tensor, "batch question chosen slot 2"]:
+    """The cells of some patches, (batch, question, chosen) indices."""
+    return moved.gather(2, patches[..., None, None].expand(-1, -1, -1, *moved.shape[3:]))
 
 
 def poke_metrics(

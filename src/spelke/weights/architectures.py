@@ -36,9 +36,9 @@ class Part:
         return _resolve(self.network)
 
 
-def _quantizer(name: str, required: bool = True) -> Part:
+def _quantizer(name: str) -> Part:
     place = "spelke.models.local_quantizer"
-    return Part(name, f"{place}:LocalQuantizerConfig", f"{place}:LocalQuantizer", required)
+    return Part(name, f"{place}:LocalQuantizerConfig", f"{place}:LocalQuantizer")
 
 
 ARCHITECTURES: dict[str, tuple[Part, ...]] = {
@@ -49,8 +49,6 @@ ARCHITECTURES: dict[str, tuple[Part, ...]] = {
     ),
     "prefix": (
         Part("network", "spelke.models.prefix:PrefixConfig", "spelke.models.prefix:PrefixWorld"),
-        _quantizer("flow_quantizer"),
-        _quantizer("rgb_quantizer", required=False),
     ),
     "local_quantizer": (_quantizer("network"),),
     "two_frame": (
