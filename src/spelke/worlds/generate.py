@@ -73,8 +73,9 @@ class SceneOptions:
             )
         if self.split not in SPLITS:
             raise InvalidInput(f"split must be 'train' or 'test', got {self.split!r}")
-        if not 32 <= self.size <= 1024:
-            raise InvalidInput(f"size must lie in 32..1024 pixels, got {self.size}")
+        if not 64 <= self.size <= 1024:
+            # Below, too few things are large enough to be poked for a scene to be accepted.
+            raise InvalidInput(f"size must lie in 64..1024 pixels, got {self.size}")
         if self.renderer not in RENDERERS:
             raise InvalidInput(
                 f"renderer must be one of {', '.join(RENDERERS)}, got {self.renderer!r}"
