@@ -93,7 +93,7 @@ def spelke_tiny() -> Recipe:
         name="spelke-tiny",
         network=network,
         samples=SampleConfig(questions=QuestionConfig(num_pointers=96)),
-        fit=FitConfig(num_steps=800, batch_size=16, learning_rate=4e-3, optimizer="muon"),
+        fit=FitConfig(num_steps=1800, batch_size=16, learning_rate=4e-3, optimizer="muon"),
     )
 
 

@@ -45,7 +45,8 @@ def choose_displacements(batches: Iterable[WorldBatch], num_codes: int) -> Float
             f"the scenes show {different} different displacements of moving cells, too few to "
             f"choose {num_codes} codes from; make more scenes, or set num_codes lower"
         )
-    means = MiniBatchKMeans(num_codes - 1, random_state=0, batch_size=4096)
+    # Its type stubs know n_init as a word only.
+    means = MiniBatchKMeans(num_codes - 1, random_state=0, batch_size=4096, n_init=3)  # type: ignore[arg-type]
     centres = torch.from_numpy(means.fit(moving.double().numpy()).cluster_centers_).float()
     # In the order of their length, so that a table of them can be read.
     return torch.cat([torch.zeros(1, 2), centres[centres.norm(dim=1).argsort(stable=True)]])
