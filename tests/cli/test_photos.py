@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from spelke.cli import photos as photos_module
+from spelke.cli import looking, results
 from spelke.cli.main import BAD_INPUT, OK, SOME_FAILED, main
-from spelke.cli.photos import find_photos, target_stem
+from spelke.cli.photo_run import stem_of
+from spelke.cli.photos import find_photos
+from spelke.data.pictures import Picture
 from spelke.errors import InvalidInput, MissingData, Unavailable
 
 
@@ -31,6 +34,7 @@ def test_a_broken_photo_is_reported_skipped_and_counted(photos, observer, capsys
         "attic.overlay.png", "attic.segments.json", "desk.overlay.png", "desk.segments.json",
     ]  # fmt: skip
     assert captured.out.split() == [str(out / name) for name in names(out)]
+    assert captured.err.count("broken.png is truncated") == 1
 
 
 def test_the_only_photo_being_broken_is_bad_input(photos, observer, capsys):
@@ -46,14 +50,14 @@ def test_results_go_beside_the_photo(photo, observer):
 def test_our_own_pictures_are_not_looked_at(photo, observer):
     for _ in range(2):
         assert main(["segment", str(photo.parent), "--all"]) == OK
-    assert observer.looked == 2
-    assert find_photos((photo.parent,)) == [photo]
+    assert observer.looked == 1
+    assert [source.path for source in find_photos((photo.parent,))] == [photo]
 
 
 def test_our_own_picture_is_looked_at_when_it_is_named(photo, observer):
     main(["segment", str(photo)])
     overlay = photo.with_name("desk.overlay.png")
-    assert find_photos((overlay,)) == [overlay]
+    assert [source.path for source in find_photos((overlay,))] == [overlay]
 
 
 def test_a_folder_of_results_only_is_missing_data(photo, observer):
@@ -99,46 +103,57 @@ def test_a_device_that_is_not_here_is_bad_input(photo, observer, capsys):
 
 
 def test_results_without_a_folder_lie_beside_the_photo(tmp_path):
-    assert target_stem(tmp_path / "a.b.jpg", None) == tmp_path / "a.b"
-    assert target_stem(tmp_path / "a.jpg", tmp_path / "out") == tmp_path / "out" / "a"
+    assert stem_of(Picture("a.b.jpg", tmp_path, "a.b"), None) == tmp_path / "a.b"
+    assert stem_of(Picture("a.jpg", tmp_path, "a"), tmp_path / "out") == tmp_path / "out" / "a"
 
 
 def test_a_full_disk_stops_and_keeps_what_is_done(photos, observer, capsys, monkeypatch):
-    real, count = photos_module.atomic_write, []
+    real, count = results.write_bytes, []
 
-    def fills_up(path):
+    def fills_up(path, data):
         count.append(path)
-        if len(count) > 1:
+        if len(count) > 3:
             raise Unavailable(f"no space left to write {path}")
-        return real(path)
+        return real(path, data)
 
-    monkeypatch.setattr(photos_module, "atomic_write", fills_up)
+    monkeypatch.setattr(results, "write_bytes", fills_up)
     (photos / "broken.png").unlink()
     assert main(["segment", str(photos), "--all"]) == SOME_FAILED
     assert "no space left" in capsys.readouterr().err
-    assert names(photos) == ["attic.overlay.png", "attic.png", "attic.segments.json", "desk.png"]
+    kept = ["attic.overlay.png", "attic.png", "attic.segments.json", "desk.png"]
+    assert names(photos) == [*kept, "desk.segments.json"]
+    # Without its picture, which is written last, a result does not count.
+    monkeypatch.setattr(results, "write_bytes", real)
+    assert main(["segment", str(photos), "--all"]) == OK
+    assert "kept from before: 1 of 2 photos" in capsys.readouterr().err
 
 
 def test_no_memory_fails_one_photo_only(photos, observer, capsys, monkeypatch):
     (photos / "broken.png").unlink()
-    look = observer.look
+    look, calls = observer.look, []
 
-    def big(path):
-        if path.name == "attic.png":
+    def big(image):
+        calls.append(image)
+        if len(calls) == 1:
             raise MemoryError
-        return look(path)
+        return look(image)
 
     monkeypatch.setattr(observer, "look", big)
     assert main(["segment", str(photos), "--all"]) == SOME_FAILED
-    assert "MemoryError" in capsys.readouterr().err
+    assert "attic.png: MemoryError" in capsys.readouterr().err
     assert "desk.segments.json" in names(photos)
 
 
 @pytest.fixture
 def in_pairs(monkeypatch):
     """Photos are asked two at a time, as on a GPU more."""
-    real = photos_module._load
-    monkeypatch.setattr(photos_module, "_load", lambda options: (real(options)[0], 2))
+    real = looking.make_looker
+
+    def make(options):
+        looker, card = real(options)
+        return looker, replace(card, at_once=2)
+
+    monkeypatch.setattr(looking, "make_looker", make)
 
 
 def five_photos(folder):
@@ -174,7 +189,7 @@ def test_a_photo_that_fails_does_not_take_its_neighbour_along(photo, observer, c
     assert main(["segment", str(folder), *point, "--out", str(folder / "out")]) == SOME_FAILED
     told = capsys.readouterr().err
     assert "2 of 5 photos failed" in told
-    assert told.index("attic.png: at") < told.index("barn.png: ") < told.index("cellar.png: at")
+    assert told.index("attic.png: at") < told.index("barn.png is") < told.index("cellar.png: at")
     assert names(folder / "out") == [
         f"{name}.{ending}"
         for name in ("attic", "cellar", "desk")
@@ -198,10 +213,10 @@ def test_ctrl_c_in_the_middle_keeps_what_is_finished(photos):
         sys.path.insert(0, {os.path.dirname(__file__)!r})
         from conftest import QuickObserver
         class Slow(QuickObserver):
-            def look(self, path):
-                if path.name == "desk.png":
+            def look(self, image):
+                if self.looked == 1:
                     os.kill(os.getpid(), signal.SIGINT)
-                return super().look(path)
+                return super().look(image)
         spelke.load = lambda name, device=None, parity=None: Slow()
         from spelke.cli.main import main
         sys.exit(main(["segment", {str(photos)!r}, "--all"]))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +11,13 @@ import numpy as np
 import tyro
 
 from spelke.cli.parse import parse
-from spelke.cli.photos import Answer, PhotoOptions, ask_photos, write_picture
+from spelke.cli.photos import PhotoOptions, Told, ask_photos
+from spelke.cli.results import encode_results
 from spelke.errors import InvalidInput
 from spelke.types import Poke
 
 if TYPE_CHECKING:
+    from spelke.cli.looking import Ask
     from spelke.discovery.observer import Observer
     from spelke.discovery.scene import Scene
 
@@ -42,42 +43,48 @@ class DisplaceOptions(PhotoOptions):
     """X1 Y1 X2 Y2 in pixels: what is at (X1, Y1) is pushed to (X2, Y2); may be given several
     times; all happen together."""
 
+    endings = (".displacement.png", ".displacement.flo")
+
+    def question(self) -> tuple[object, ...]:
+        """See `PhotoOptions`."""
+        return ("displace", self.poke)
+
+    def find(self, observer: Observer, scenes: Sequence[Scene], points: object) -> list[np.ndarray]:
+        """How everything moves in each photo; its own points play no part."""
+        pokes = [Poke((x1, y1), (x2 - x1, y2 - y1)) for x1, y1, x2, y2 in self.poke]
+        return [scene.displacement(pokes, self.seed) for scene in scenes]
+
+    def files_of(self, scene: Scene, found: np.ndarray, ask: Ask) -> dict[str, bytes]:
+        """See `PhotoOptions`."""
+        from spelke.flow.files import encode_flow
+        from spelke.viz.arrows import draw_displacement
+
+        picture, field = self.endings
+        pixels = draw_displacement(scene.image, found)
+        return encode_results(ask.question, pixels, picture, {field: encode_flow(field, found)})
+
+    def tell(self, places: Sequence[Path]) -> Told:
+        """See `PhotoOptions`."""
+        from spelke.flow.files import read_flow
+
+        lengths = np.hypot(*read_flow(places[1]).flow)
+        record = {
+            "size": list(lengths.shape),
+            "pokes": [
+                {"point": [x1, y1], "displacement": [x2 - x1, y2 - y1]}
+                for x1, y1, x2, y2 in self.poke
+            ],
+            "mean_px": round(float(lengths.mean()), 3),
+            "max_px": round(float(lengths.max()), 3),
+            "files": list(map(str, places)),
+        }
+        most, mean = record["max_px"], record["mean_px"]
+        return Told((record,), (f"moves by {most:.1f} pixels at most, {mean:.2f} on average",))
+
 
 def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     options = parse(DisplaceOptions, "displace", argv, _EXAMPLES)
     if not options.poke:
         raise InvalidInput("no poke was given; say what to push with --poke X1 Y1 X2 Y2")
-    pokes = tuple(Poke((x1, y1), (x2 - x1, y2 - y1)) for x1, y1, x2, y2 in options.poke)
-
-    def find(observer: Observer, scenes: Sequence[Scene]) -> list[np.ndarray]:
-        return [scene.displacement(pokes, options.seed) for scene in scenes]
-
-    return ask_photos(options, find, partial(_tell, pokes))
-
-
-def _tell(
-    pokes: Sequence[Poke],
-    scene: Scene,
-    flow: np.ndarray,
-    photo: Path,
-    place: Callable[[str], Path],
-) -> Answer:
-    from spelke.flow.files import write_flow
-    from spelke.viz.arrows import draw_displacement
-
-    picture, field = place(".displacement.png"), place(".displacement.flo")
-    write_picture(picture, draw_displacement(scene.image, flow))
-    write_flow(field, flow)
-    lengths = np.hypot(*flow)
-    record = {
-        "size": list(lengths.shape),
-        "pokes": [
-            {"point": list(poke.point), "displacement": list(poke.displacement)} for poke in pokes
-        ],
-        "mean_px": round(float(lengths.mean()), 3),
-        "max_px": round(float(lengths.max()), 3),
-        "files": [str(picture), str(field)],
-    }
-    line = f"moves by {record['max_px']:.1f} pixels at most, {record['mean_px']:.2f} on average"
-    return Answer((picture, field), (record,), (line,))
+    return ask_photos(options)

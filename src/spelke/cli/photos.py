@@ -1,53 +1,63 @@
 """One question asked of many photos: which files, where the answers go, progress, failures.
 
 Shared by the verbs that look at photos. A photo that fails is reported, skipped and counted; what
-is finished stays, also after Ctrl-C.
+is finished stays, also after Ctrl-C, and is not asked again.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import tyro
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spelke.errors import InvalidInput, SpelkeError, Unavailable
-from spelke.runtime.files import atomic_write
+from spelke.cli.cluster import ClusterOptions, part_of
+from spelke.errors import InvalidInput, MissingData, Unavailable
 
 if TYPE_CHECKING:
+    from spelke.cli.looking import Ask, LookerCard
+    from spelke.data.picture_lists import Points, PointTable
+    from spelke.data.pictures import Source
     from spelke.discovery.observer import Observer
     from spelke.discovery.scene import Scene
-
-OK, SOME_FAILED = 0, 1
-PHOTOS_AT_ONCE = 16
-"""Photos that are asked side by side, except on the CPU, where that brings no speed and each is
-better finished before the next."""
+    from spelke.runtime.pools import Pool
+    from spelke.runtime.process_pool import Place
 
 _OURS = (".overlay.png", ".affordance.png", ".displacement.png")
 """Endings of pictures that we write; they are not taken as photos out of a folder."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a verb has to say about the results of one photo."""
+
+    records: tuple[dict[str, Any], ...]
+    """For `--json`; the photo's name is added."""
+    lines: tuple[str, ...]
+    """For people."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class PhotoOptions:
-    """What every verb that looks at photos can be told."""
+class PhotoOptions(ClusterOptions):
+    """What every verb that looks at photos can be told, and what such a verb defines."""
+
+    endings: ClassVar[tuple[str, ...]] = ()
+    """Of the files that it writes for each photo; that of a picture first."""
 
     images: Annotated[
         tuple[Path, ...],
         tyro.conf.Positional,
         tyro.conf.arg(metavar="IMAGE…", help_behavior_hint=""),
     ]
-    """Photos: files, folders (the pictures directly inside) or quoted patterns."""
+    """Photos: files, folders (the pictures directly inside), quoted patterns, lists (.txt, .csv,
+    .json), WebDatasets (.tar, "photos-{000..009}.tar")."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME")] = "spelke-small"
     """A name of `spelke weights list`, or a folder that holds a checkpoint."""
     device: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
@@ -61,32 +71,70 @@ class PhotoOptions:
     """The same seed gives the same answer."""
     json: bool = False
     """Print results as JSON, one object per line, on standard output."""
+    again: bool = False
+    """Answer photos anew that are answered already."""
+    shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = ""
+    """Only part I, counted from 0, of N parts, as for one of N machines; a .tar stays whole."""
+    workers: int = 1
+    """Processes, each with the model; one is this process, unless on a cluster."""
+    gpus: tuple[int, ...] = ()
+    """One process on each of these GPUs instead of --workers."""
 
     def prepared(self, observer: Observer) -> Observer:
         """The observer as the verb wants it."""
         return observer
 
+    def point_table(self) -> PointTable | None:
+        """Points of photos, where a file names them."""
+        return None
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a verb has to say about one photo."""
+    def question(self) -> tuple[Any, ...]:
+        """All that answers depend on, besides the photo, its own points, the model and the seed."""
+        raise NotImplementedError
 
-    files: tuple[Path, ...]
-    """Written."""
-    records: tuple[dict[str, Any], ...]
-    """For `--json`; the photo's name is added."""
-    lines: tuple[str, ...]
-    """For people."""
+    def find(
+        self, observer: Observer, scenes: Sequence[Scene], points: Sequence[Points]
+    ) -> Sequence[Any]:
+        """What the verb is about, of each of some photos that are asked side by side."""
+        raise NotImplementedError
+
+    def files_of(self, scene: Scene, found: Any, ask: Ask) -> dict[str, bytes]:
+        """What was found as files, by `encode_results`."""
+        raise NotImplementedError
+
+    def tell(self, places: Sequence[Path]) -> Told:
+        """Read the files again, in the order of `endings`, and say what they hold.
+
+        Raises:
+            SpelkeError: one of them is damaged.
+        """
+        raise NotImplementedError
+
+    def pool(self) -> Pool:
+        """Workers as they were asked for."""
+        from spelke.cli.looking import make_looker
+        from spelke.runtime.pools import Here
+        from spelke.runtime.process_pool import ProcessPool, gpu_places, local_places
+        from spelke.runtime.ray_pool import RayPool
+
+        def make_for(place: Place) -> Callable[[], Any]:
+            return partial(make_looker, replace(self, device=place.device))
+
+        if self.workers < 1:
+            raise InvalidInput(f"--workers must be at least 1, got {self.workers}")
+        if self.engine == "ray":
+            if self.gpus:
+                raise InvalidInput("--gpus is for this machine; with ray say --gpus-per-worker")
+            here = replace(self, device="cuda:0") if self.gpus_per_worker > 0 else self
+            return RayPool(partial(make_looker, here), self.ray_options(self.workers), _say)
+        if self.gpus:
+            return ProcessPool(make_for, gpu_places(self.gpus))
+        if self.workers > 1:
+            return ProcessPool(make_for, local_places(self.workers, self.device))
+        return Here(partial(make_looker, self))
 
 
-Found = TypeVar("Found")
-Find = Callable[["Observer", "Sequence[Scene]"], Sequence[Found]]
-"""What a verb is about, of each of some photos that are asked side by side."""
-Tell = Callable[["Scene", Found, Path, Callable[[str], Path]], Answer]
-"""Writes it down: (scene, what was found, photo, function from ending to file to write)."""
-
-
-def ask_photos(options: PhotoOptions, find: Find[Found], tell: Tell[Found]) -> int:
+def ask_photos(options: PhotoOptions) -> int:
     """Ask the same of every photo.
 
     Returns:
@@ -95,147 +143,85 @@ def ask_photos(options: PhotoOptions, find: Find[Found], tell: Tell[Found]) -> i
     Raises:
         SpelkeError: whatever concerns the whole call, or the only photo.
     """
-    photos = find_photos(options.images)
-    stems = {photo: target_stem(photo, options.out) for photo in photos}
-    _refuse_shared(stems)
-    observer, at_once = _load(options)
-    failed = 0
-    with _progress(len(photos)) as (console, advance):
+    from spelke.cli.photo_run import OK, SOME_FAILED, PhotoRun
+    from spelke.data.pictures import Picture, pictures_of
+    from spelke.runtime.pools import ask_each, in_groups
+
+    sources = find_photos(options.images)
+    mine = part_of([source.name for source in sources], options.shard)
+    sources = [source for source in sources if source.name in mine]
+    _refuse_shared(sources, options.out)
+    if not sources:
+        _say(f"part {options.shard} holds no photo: there are more parts than photos")
+        return OK
+    table = options.point_table()
+    total = len(sources) if all(isinstance(source, Picture) for source in sources) else None
+    with _running(options) as pool, _progress(total) as (console, advance):
+        card: LookerCard = pool.greeting()
+        for remark in card.remarks:
+            _say(remark)
+        run = PhotoRun(options, card, console, advance, is_alone=total == 1)
+        asks = run.missing(pictures_of(sources, table))
         try:
-            for photo, outcome in _outcomes(observer, photos, find, at_once):
-                try:
-                    if isinstance(outcome, Exception):
-                        raise outcome
-                    place = partial(_at, stems[photo])
-                    _print_answer(tell(*outcome, photo, place), photo, options.json, console)
-                except Unavailable:
-                    raise
-                except (SpelkeError, MemoryError) as error:
-                    if len(photos) == 1:
-                        raise
-                    failed += 1
-                    _complain(error, photo, console)
-                advance()
+            for ask, found in ask_each(pool, in_groups(asks, card.at_once)):
+                run.take(ask, found)
         except Unavailable as error:  # a full disk stays full
-            _complain(error, photo, console)
+            console.print(str(error), style="red", markup=False, soft_wrap=True)
             return SOME_FAILED
-    if failed:
-        console.print(f"{failed} of {len(photos)} photos failed; the others are done")
-    return SOME_FAILED if failed else OK
+        return run.end(() if table is None or options.shard else table.unused)
 
 
-def find_photos(images: tuple[Path, ...]) -> list[Path]:
+def find_photos(images: tuple[Path, ...]) -> list[Source]:
     """The photos that are meant, without the pictures that we write ourselves.
 
     Raises:
         InvalidInput: nothing was named.
         MissingData: a file does not exist, or a folder or pattern holds no photo.
     """
-    from spelke.data.image import find_images
-    from spelke.errors import MissingData
+    from spelke.data.pictures import find_sources
 
     if not images:
         raise InvalidInput("no photo was named; give files, folders or quoted patterns")
-    photos: list[Path] = []
-    for image in images:
-        found = find_images(image)
-        kept = [path for path in found if path == image or not path.name.endswith(_OURS)]
-        if not kept:
-            raise MissingData(f"{image} holds only results of Spelke, no photo to look at")
-        photos += kept
-    return list(dict.fromkeys(photos))
+    found = find_sources(images)
+    kept = [source for source in found if source.path in images or not source.name.endswith(_OURS)]
+    if not kept:
+        names = ", ".join(map(str, images))
+        raise MissingData(f"{names} holds only results of Spelke, no photo to look at")
+    return kept
 
 
-def target_stem(photo: Path, out: Path | None) -> Path:
-    """Where the results of a photo go, without ending."""
-    return (photo.parent if out is None else out) / photo.stem
+def _refuse_shared(sources: Sequence[Source], out: Path | None) -> None:
+    """Refuse photos whose results would overwrite each other's."""
+    from spelke.cli.photo_run import stem_of
 
-
-def write_picture(path: Path, pixels: np.ndarray) -> None:
-    """Write a (height, width, 3) uint8 picture as PNG, whole or not at all."""
-    with atomic_write(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format="PNG")
-
-
-def _at(stem: Path, ending: str) -> Path:
-    return stem.with_name(stem.name + ending)
-
-
-def _refuse_shared(stems: dict[Path, Path]) -> None:
-    owners: dict[Path, Path] = {}
-    for photo, stem in stems.items():
-        other = owners.setdefault(stem.absolute(), photo)
-        if other != photo:
+    owners: dict[Path, Source] = {}
+    for source in sources:
+        stem = stem_of(source, out)
+        other = owners.setdefault(stem.absolute(), source)
+        if other is not source:
             raise InvalidInput(
-                f"{other} and {photo} would both write {stem}.*; ask about them in two calls with "
-                "different --out"
+                f"{other.name} and {source.name} would both write {stem}.*; ask about them in two "
+                "calls with different --out"
             )
 
 
-def _load(options: PhotoOptions) -> tuple[Observer, int]:
-    """The observer, and how many photos it is asked about side by side."""
-    import spelke
-    from spelke.discovery.load import device_choice
+@contextmanager
+def _running(options: PhotoOptions) -> Iterator[Pool]:
+    """The workers, and at the end how each of several processes ended."""
+    from spelke.runtime.process_pool import ProcessPool, name_of_exit
 
-    choice = device_choice(options.device, options.parity)
-    print(f"{options.model} on {choice}", file=sys.stderr)
-    observer = spelke.load(options.model, device=str(choice.device), parity=options.parity)
-    print(observer.world_model.batching, file=sys.stderr)
-    return options.prepared(observer), 1 if choice.device.type == "cpu" else PHOTOS_AT_ONCE
-
-
-def _outcomes(
-    observer: Observer, photos: Sequence[Path], find: Find[Found], at_once: int
-) -> Iterator[tuple[Path, tuple[Scene, Found] | Exception]]:
-    """For each photo, in order, its scene and what was found in it, or why there is nothing."""
-    for first in range(0, len(photos), at_once):
-        some = photos[first : first + at_once]
-        scenes: dict[Path, Scene] = {}
-        outcomes: dict[Path, tuple[Scene, Found] | Exception] = {}
-        for photo in some:
-            try:
-                scenes[photo] = observer.look(photo)
-            except (SpelkeError, MemoryError) as error:
-                outcomes[photo] = error
-        outcomes |= _found(observer, scenes, find)
-        yield from ((photo, outcomes[photo]) for photo in some)
-
-
-def _found(
-    observer: Observer, scenes: dict[Path, Scene], find: Find[Found]
-) -> dict[Path, tuple[Scene, Found] | Exception]:
-    """Ask about all together; where that fails, about each alone, to know which it was."""
-    if not scenes:
-        return {}
+    pool = options.pool()
     try:
-        found = find(observer, list(scenes.values()))
-    except (SpelkeError, MemoryError) as error:
-        if len(scenes) == 1:
-            return dict.fromkeys(scenes, error)
-        alone = [_found(observer, {photo: scene}, find) for photo, scene in scenes.items()]
-        return {photo: outcome for one in alone for photo, outcome in one.items()}
-    pairs = zip(scenes.values(), found, strict=True)
-    return dict(zip(scenes, pairs, strict=True))
-
-
-def _complain(error: Exception, photo: Path, console: Console) -> None:
-    text = str(error) or type(error).__name__
-    console.print(f"{photo}: {text}", style="red", markup=False, soft_wrap=True)
-
-
-def _print_answer(answer: Answer, photo: Path, as_json: bool, console: Console) -> None:
-    for line in answer.lines:
-        console.print(f"{photo.name}: {line}", markup=False, highlight=False, soft_wrap=True)
-    if as_json:
-        results = [json.dumps({"image": str(photo), **record}) for record in answer.records]
-    else:
-        results = [os.fspath(path) for path in answer.files]
-    for result in results:
-        print(result, flush=True)
+        with pool:
+            yield pool
+    finally:
+        if isinstance(pool, ProcessPool):
+            for title, codes in pool.exit_codes.items():
+                _say(f"{title}: {', '.join(map(name_of_exit, codes)) or 'not started'}")
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[tuple[Console, Callable[[], None]]]:
+def _progress(total: int | None) -> Iterator[tuple[Console, Callable[[], None]]]:
     """A bar on standard error for more than one photo; nothing where nobody watches."""
     console = Console(stderr=True)
     if total == 1 or not console.is_terminal:
@@ -246,3 +232,8 @@ def _progress(total: int) -> Iterator[tuple[Console, Callable[[], None]]]:
     with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("", total=total)
         yield console, lambda: bar.advance(task)
+
+
+def _say(message: str) -> None:
+    """Tell a person something on standard error."""
+    print(message, file=sys.stderr)

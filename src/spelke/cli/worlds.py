@@ -1,25 +1,25 @@
 """`spelke worlds make|show`: physical scenes with exact truth, made and looked at.
 
-Progress and remarks go to standard error. Exit status: 0; 2 for bad input or a missing library.
+Progress and remarks go to standard error. Exit status: 0; 1 if a shard could not be made; 2 for bad
+input or a missing library.
 """
 
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
+from spelke.cli.cluster import ClusterOptions, part_of
 from spelke.cli.parse import parse
+from spelke.cli.shard_making import make_shards
 from spelke.data.shard_jobs import ShardJob, check_made_with
 from spelke.data.worlds import (
     decode,
@@ -38,16 +38,19 @@ _EXAMPLES = """\
 Examples:
   spelke worlds make shards --scenes 20000 --workers 8 --no-after-frames
   spelke worlds make test.h5 --scenes 200 --split test --format hdf5 --groups
+  spelke worlds make shards --scenes 1000000 --engine ray --workers 64
+  spelke worlds make shards --scenes 1000000 --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
   spelke worlds show shards/train-000000000.tar --out sheet.png
   spelke worlds show 7 --count 3"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Make:
+class Make(ClusterOptions):
     """Make scenes: shards for training, or one HDF5 file for evaluation.
 
     What is already there and whole is kept, so the same command resumes; Ctrl-C leaves whole shards
-    only. A scene depends on its seed, not on the number of workers.
+    only. A scene depends on its seed, not on who makes it. On a cluster shards are sent back and
+    written here.
     """
 
     out: tyro.conf.Positional[Path]
@@ -80,6 +83,8 @@ class Make:
     """Photographs for textures: those in the wheels, installed wallpapers."""
     shard_size: int = 500
     """Scenes in one shard."""
+    shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = ""
+    """Only part I, counted from 0, of N parts of the shards, as for one of N machines."""
 
     def run(self) -> int:
         """Make what is missing."""
@@ -93,18 +98,28 @@ class Make:
         if self.format == "hdf5" and self._joined(jobs):
             print(f"{self.out} is there already, with all scenes", file=sys.stderr)
             return 0
-        todo = [job for job in jobs if not job.is_done()]
-        missing = sum(job.count for job in todo)
-        if missing < self.scenes:
-            print(f"{self.scenes - missing} scenes are there already", file=sys.stderr)
+        mine = part_of([job.path.name for job in jobs], self.shard)
+        part = [job for job in jobs if job.path.name in mine]
+        todo = [job for job in part if not job.is_done()]
+        wanted, missing = (sum(job.count for job in some) for some in (part, todo))
+        if missing < wanted:
+            print(f"{wanted - missing} scenes are there already", file=sys.stderr)
         started = time.monotonic()
-        if todo:
-            make_scene(todo[0].first, todo[0].options)  # fails here if this machine cannot render
-            _run(todo, self.workers)
+        failed = make_shards(todo, self.workers, self) if todo else 0
+        if failed:
+            print(f"{failed} of {len(part)} shards failed; the others are done", file=sys.stderr)
+            return 1
+        speed = missing / max(time.monotonic() - started, 1e-9)
+        if self.format == "hdf5" and self.shard:
+            print(
+                f"part {self.shard} of {self.out} is made; once all parts are, the same command "
+                "without --shard joins them",
+                file=sys.stderr,
+            )
+            return 0
         if self.format == "hdf5":
             self._join(jobs)
-        speed = missing / max(time.monotonic() - started, 1e-9)
-        print(f"{self.scenes} scenes in {self.out} ({speed:.1f} scenes/s)", file=sys.stderr)
+        print(f"{wanted} scenes in {self.out} ({speed:.1f} scenes/s)", file=sys.stderr)
         return 0
 
     def _jobs(self) -> Iterator[ShardJob]:
@@ -147,61 +162,6 @@ class Make:
         records = read_shards([job.path for job in jobs])
         write_hdf5(self.out, ((record["__key__"].decode(), decode(record)) for record in records))
         shutil.rmtree(self._parts())
-
-
-_made: Any = None
-"""Scenes made so far by all workers; set in each worker."""
-
-
-def _make(job: ShardJob) -> None:
-    job.make(_count)
-
-
-def _count() -> None:
-    if _made is not None:
-        with _made.get_lock():
-            _made.value += 1
-
-
-def _start_worker(made: Any) -> None:
-    global _made  # noqa: PLW0603
-    _made = made
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # An ordinary exit, so that the half-written shard is removed.
-        signal.signal(number, lambda *_: sys.exit(1))
-
-
-def _run(jobs: list[ShardJob], workers: int) -> None:
-    """Make shards side by side, with a progress bar on standard error."""
-    from rich.console import Console
-    from rich.progress import Progress, track
-
-    if min(workers, len(jobs)) == 1:
-        for job in track(jobs, "shards", console=Console(stderr=True)):
-            _make(job)
-        return
-    context = multiprocessing.get_context("spawn")  # forking a process with a GL context can hang
-    made = context.Value("q", 0)
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), context, initializer=_start_worker, initargs=(made,)
-    )
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("scenes", total=sum(job.count for job in jobs))
-        started = time.monotonic()
-        try:
-            waiting = {pool.submit(_make, job) for job in jobs}
-            while waiting:
-                finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                speed = made.value / (time.monotonic() - started)
-                bar.update(task, completed=made.value, description=f"{speed:.1f} scenes/s")
-                for future in finished:
-                    future.result()
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
-            raise
-        pool.shutdown()
 
 
 @dataclass(frozen=True, kw_only=True)

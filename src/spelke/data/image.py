@@ -2,7 +2,8 @@
 
 Files are decoded by Pillow; OpenCV decodes what Pillow would cut to 8 bits (PNG and TIFF with 16
 bits a channel in colour). Values are taken as sRGB; embedded colour profiles are not applied. Of an
-animation or a multi-page file the first picture is read. Entry points: `read_image`, `find_images`.
+animation or a multi-page file the first picture is read.
+Entry points: `read_image`, `decode_image`, `find_images`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import warnings
 from glob import glob, has_magic
+from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 
@@ -69,7 +71,8 @@ def read_image(
     elif isinstance(source, Image.Image):
         values, alpha = _split_array(_array_of(source, "the PIL image", max_pixels), max_pixels)
     elif isinstance(source, str | os.PathLike):
-        values, alpha = _split_array(_read_file(Path(source), max_pixels), max_pixels)
+        path = Path(source).expanduser()
+        values, alpha = _split_array(_decode(read_bytes(path), str(path), max_pixels), max_pixels)
     else:
         raise InvalidInput(
             f"cannot read an image from {type(source).__name__}; give a path, a PIL image, a "
@@ -79,6 +82,27 @@ def read_image(
         behind = torch.tensor(background, device=values.device)[:, None, None]
         values = values * alpha + behind * (1 - alpha)
     return values.expand(3, -1, -1).contiguous()
+
+
+def decode_image(data: bytes, name: str) -> Float[Tensor, "3 height width"]:
+    """Decode the bytes of a picture file; `name` is for messages. See `read_image` for the rest."""
+    return read_image(_decode(data, name, MAX_PIXELS))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read the bytes of a picture file.
+
+    Raises:
+        MissingData: the file does not exist. BadFile: it is a folder, or cannot be read.
+    """
+    if not path.exists():
+        raise MissingData(f"there is no image {path}; check the name (from {Path.cwd()})")
+    if path.is_dir():
+        raise BadFile(f"{path} is a folder, not an image; name a file in it")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadFile(f"cannot read {path}: {error.strerror}") from error
 
 
 def find_images(paths: str | os.PathLike[str] | list[str | os.PathLike[str]]) -> list[Path]:
@@ -120,41 +144,32 @@ def _is_picture_name(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def _read_file(path: Path, max_pixels: int) -> np.ndarray:
+def _decode(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     """A file as a (height, width, channels) or (height, width) array of uint8, uint16 or float."""
-    path = path.expanduser()
-    if not path.exists():
-        raise MissingData(f"there is no image {path}; check the name (from {Path.cwd()})")
-    if path.is_dir():
-        raise BadFile(f"{path} is a folder, not an image; name a file in it")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadFile(f"cannot read {path}: {error.strerror}") from error
     if not data:
-        raise BadFile(f"{path} is empty (0 bytes); copy or download it again")
+        raise BadFile(f"{name} is empty (0 bytes); copy or download it again")
     try:
         with warnings.catch_warnings():
             # The size is checked against our own limit below; what else Pillow warns about
             # (broken EXIF blocks, palettes with byte transparency) does not touch the pixels.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                array = _array_of(image, str(path), max_pixels)
+            with Image.open(BytesIO(data)) as image:
+                array = _array_of(image, name, max_pixels)
                 if is_deep(image, data):
-                    array = read_deep(data, str(path), orientation_left(image))
+                    array = read_deep(data, name, orientation_left(image))
                 return array
     except (SpelkeError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         if is_tiff(data):
-            return read_deep(data, str(path))
+            return read_deep(data, name)
         raise BadFile(
-            f"{path} is not an image that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF, …)"
+            f"{name} is not an image that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF, …)"
         ) from error
     except Image.DecompressionBombError as error:
-        raise InvalidInput(f"{path} is too large: {error}; resize it first") from error
+        raise InvalidInput(f"{name} is too large: {error}; resize it first") from error
     except Exception as error:  # decoders raise anything on broken data
-        raise BadFile(_corrupt(str(path), error)) from error
+        raise BadFile(_corrupt(name, error)) from error
 
 
 def _corrupt(name: str, error: Exception) -> str:

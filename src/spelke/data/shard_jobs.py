@@ -7,8 +7,9 @@ photographs is refused with what differs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from spelke.data.worlds import decode, read_shards, write_shard
@@ -65,6 +66,13 @@ class ShardJob:
                 tell()
 
         write_shard(self.path, scenes())
+
+    def encoded(self) -> bytes:
+        """Make the shard and return it, for whoever writes it elsewhere."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / self.path.name
+            replace(self, path=path).make()
+            return path.read_bytes()
 
     def _check_neighbours(self) -> None:
         """Refuse where another shard holds scenes of this one: they would be there twice."""

@@ -61,7 +61,16 @@ def write_flow(
     flow: Float[np.ndarray, "2 height width"],
     valid: Bool[np.ndarray, "height width"] | None = None,
 ) -> None:
-    """Write a flow file, `.flo` (Middlebury, exact) or `.png` (KITTI, rounded to 1/64 pixel).
+    """Write a flow file, whole or not at all; see `encode_flow`."""
+    write_bytes(path, encode_flow(path, flow, valid))
+
+
+def encode_flow(
+    path: str | os.PathLike[str],
+    flow: Float[np.ndarray, "2 height width"],
+    valid: Bool[np.ndarray, "height width"] | None = None,
+) -> bytes:
+    """Return a flow file, `.flo` (Middlebury, exact) or `.png` (KITTI, rounded to 1/64 pixel).
 
     Args:
         path: ends in `.flo` or `.png`.
@@ -92,7 +101,7 @@ def write_flow(
             "the flow holds NaN or infinite values where it is said to be known; mark them in "
             "`valid` as False"
         )
-    write_bytes(path, encode(flow, valid))
+    return encode(flow, valid)
 
 
 def _unknown_ending(path: Path) -> str:

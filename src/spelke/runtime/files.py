@@ -75,8 +75,13 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = 2) -> None:
     """Write JSON in UTF-8, whole or not at all; NaN and infinity are refused by `ValueError`."""
+    write_bytes(path, encode_json(value, indent))
+
+
+def encode_json(value: Any, indent: int | None = 2) -> bytes:
+    """Return JSON in UTF-8; NaN and infinity are refused by `ValueError`."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    return (text + "\n").encode()
 
 
 def raise_if_unwritable(error: BaseException, target: Path) -> None:
