@@ -100,7 +100,7 @@ def replaced(page: str, part: str, text: str) -> str:
     """The page with other text between the marks of a part."""
     pattern = re.compile(rf"(<!-- {part} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not pattern.search(page):
-        sys.exit(f"{PAGE} has no marks for {part}")
+        sys.exit(f"the page has no marks for {part}")
     return pattern.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page)
 
 
