@@ -5,6 +5,7 @@ from spelke.errors import UnknownName
 from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
 from spelke.models.lras import LRAS
 from spelke.models.prefix import PrefixConfig, PrefixWorld
+from spelke.models.two_frame import TwoFrameConfig, TwoFramePredictor
 from spelke.training.published_samples import PublishedConfig
 from spelke.training.recipes import RECIPES, find_recipe
 
@@ -19,6 +20,7 @@ def test_the_list():
         "spelke-tiny",
         "spelke-small",
         "lras-tiny",
+        "cwm-tiny",
     ]
 
 
@@ -53,6 +55,7 @@ def test_quantizers_fit_the_published_layout():
         ("spelke-tiny", 0.4, 0.95),
         ("spelke-small", 3.8, 4.6),
         ("lras-tiny", 3.9, 4.3),
+        ("cwm-tiny", 2.6, 2.8),
         ("flow-quantizer-published", 39.6, 39.8),
     ],
 )
@@ -62,6 +65,8 @@ def test_sizes_are_as_promised(name, low, high):
     with torch.device("meta"):
         if isinstance(config, PrefixConfig):
             network = PrefixWorld(config)
+        elif isinstance(config, TwoFrameConfig):
+            network = TwoFramePredictor(config)
         elif isinstance(config, PublishedConfig):
             network = LRAS(config.network())
         else:

@@ -67,8 +67,13 @@ def test_workers_change_nothing():
 
 
 def test_an_epoch_shows_every_scene_once(monkeypatch):
-    shown = []
-    monkeypatch.setattr(samples, "decode", lambda record: shown.append(record["__key__"]))
+    shown, scene = [], hand_made_scene()
+
+    def decoded(record):
+        shown.append(record["__key__"])
+        return scene
+
+    monkeypatch.setattr(samples, "decode", decoded)
     empty = WorldBatch(*[torch.zeros(1)] * 8)
     monkeypatch.setattr(samples, "make_sample", lambda *_: empty)
     scenes = SceneSamples([{"__key__": bytes([n])} for n in range(10)], SAMPLES, 0)

@@ -113,6 +113,23 @@ def draw_decoded_images(
     return arrange(panels, columns=2, cell_height=_CELL)
 
 
+def draw_frames(
+    first: Float[Tensor, "picture 3 height width"],
+    second: Float[Tensor, "picture 3 height width"],
+    foretold: Float[Tensor, "picture 3 height width"],
+) -> Sheet:
+    """Frames in [0, 1] before and after a poke, and what a predictor made of the latter."""
+    panels: list[Panel] = []
+    for before, after, guess in zip(first, second, foretold.clamp(0, 1), strict=True):
+        error = 255 * float((guess - after).abs().mean())
+        panels += [
+            Panel(_bytes(before), "before"),
+            Panel(_bytes(after), "after"),
+            Panel(_bytes(guess), "foretold", f"off by {error:.1f} of 255"),
+        ]
+    return arrange(panels, columns=3, cell_height=_CELL)
+
+
 def _poke_questions(batch: WorldBatch) -> list[tuple[int, int]]:
     """(picture, question), one for each picture that has a single poke under a still camera."""
     shown = (batch.kind == QUESTION_KINDS.index("poke")) & ~batch.camera.any(2)

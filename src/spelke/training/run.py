@@ -13,9 +13,11 @@ from torch import nn
 from spelke.errors import InvalidInput
 from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
 from spelke.models.prefix import PrefixConfig, PrefixWorld
+from spelke.models.two_frame import TwoFrameConfig
 from spelke.training.card import write_card
 from spelke.training.codec import QuantizerObjective
 from spelke.training.fit import fit
+from spelke.training.frames import FrameObjective, FrameTask
 from spelke.training.log import Line, read_log
 from spelke.training.published import PublishedObjective, PublishedTask
 from spelke.training.published_samples import PublishedConfig
@@ -128,6 +130,8 @@ def write_checkpoint(objective: nn.Module, folder: Path, history: dict[str, Any]
             "rgb_quantizer": objective.rgb_quantizer,
         }
         settings = objective.settings()
+    elif isinstance(objective, FrameObjective):
+        architecture, parts = "two_frame", {"network": objective.network}
     else:
         assert isinstance(objective, QuantizerObjective)
         architecture, parts = "local_quantizer", {"network": objective.quantizer}
@@ -172,6 +176,8 @@ def _make_task(
             f"network of {network.image_size} px in patches of {network.patch_size}; make them "
             "equal"
         )
+    if isinstance(network, TwoFrameConfig):
+        return FrameTask(network, scenes)
     if isinstance(network, PrefixConfig):
         return WorldTask(network, scenes, None if start is None else _trained(start, recipe))
     return PublishedTask(

@@ -74,10 +74,15 @@ class SceneSamples(Dataset[WorldBatch]):
         self.records, self.config, self.seed = records, config, seed
 
     def __getitem__(self, number: int) -> WorldBatch:
+        scene, rng = self.scene(number)
+        return make_sample(scene, self.config, rng)
+
+    def scene(self, number: int) -> tuple[WorldScene, np.random.Generator]:
+        """The scene of a sample, and where its random choices come from."""
         epoch, place = divmod(number, len(self.records))
         order = numpy_generator(self.seed, "order", epoch).permutation(len(self.records))
-        rng = numpy_generator(self.seed, "sample", number)
-        return make_sample(decode(self.records[order[place]]), self.config, rng)
+        scene = decode(self.records[order[place]])
+        return scene, numpy_generator(self.seed, "sample", number)
 
 
 def make_sample(scene: WorldScene, config: SampleConfig, rng: np.random.Generator) -> WorldBatch:
