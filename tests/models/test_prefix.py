@@ -184,7 +184,7 @@ def test_another_size_is_refused(network, shape):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"patch_size": 6}, "multiple of 4"),
+        ({"patch_size": 2}, "multiple of 4"),
         ({"patch_size": 12, "image_size": 36}, "power of two"),
         ({"image_size": 36}, "divide image_size"),
         ({"fork_depth": 0}, "fork_depth"),

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from spelke.errors import InvalidInput
 from spelke.models.block import Block, Norm
+from spelke.models.patched import PatchedSquare
 from spelke.models.stem import ConvStem
 from spelke.models.waves import fourier_features, sinusoids
 from spelke.tokens.flow_codes import nearest_codes
@@ -36,13 +37,9 @@ CAMERA_NUMBERS = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PrefixConfig:
-    """Shape of a `PrefixWorld`."""
+class PrefixConfig(PatchedSquare):
+    """Shape of a `PrefixWorld`; a pointer stands for a patch, whose side is 4, 8, 16 ... pixels."""
 
-    image_size: int = 128
-    """Side of the square picture, in pixels."""
-    patch_size: int = 8
-    """Side of the patch that one pointer stands for, in pixels; a multiple of 4."""
     num_codes: int = 512
     """Size of the flow vocabulary; a code is a displacement of 4x4 pixels."""
     embed_dim: int = 256
@@ -59,35 +56,17 @@ class PrefixConfig:
     """Width of the features from which the code of one 4x4 cell is read."""
 
     def __post_init__(self) -> None:
-        for name in ("image_size", "patch_size", "num_codes", "num_heads", "stem_dim", "cell_dim"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(f"{name} must be positive, got {getattr(self, name)}")
-        if self.patch_size % CODE_SIZE or self.image_size % self.patch_size:
-            raise InvalidInput(
-                f"patch_size must be a multiple of {CODE_SIZE} and divide image_size, got "
-                f"patch_size={self.patch_size}, image_size={self.image_size}"
-            )
+        PatchedSquare.__post_init__(self)
+        self.check_positive("num_codes", "num_heads", "stem_dim", "cell_dim")
+        self.check_divides("patch_size", CODE_SIZE)
         if self.patch_size & (self.patch_size - 1):
             raise InvalidInput(f"patch_size must be a power of two, got {self.patch_size}")
-        for name, step in (("embed_dim", 4), ("embed_dim", self.num_heads), ("stem_dim", 8)):
-            if getattr(self, name) % step:
-                raise InvalidInput(
-                    f"{name} must be a multiple of {step}, got {getattr(self, name)}"
-                )
+        self.check_divides("embed_dim", 4, self.num_heads)
+        self.check_divides("stem_dim", 8)
         if not 0 < self.fork_depth < self.depth:
             raise InvalidInput(
                 f"fork_depth must lie between 0 and depth={self.depth}, got {self.fork_depth}"
             )
-
-    @property
-    def patches_per_side(self) -> int:
-        """Patches along one side of the picture."""
-        return self.image_size // self.patch_size
-
-    @property
-    def num_patches(self) -> int:
-        """Patches of the picture."""
-        return self.patches_per_side**2
 
     @property
     def slots_per_side(self) -> int:

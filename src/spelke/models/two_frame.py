@@ -15,19 +15,15 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from spelke.errors import InvalidInput
 from spelke.models.block import Block, Norm
+from spelke.models.patched import PatchedSquare
 from spelke.models.waves import sinusoids
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TwoFrameConfig:
+class TwoFrameConfig(PatchedSquare):
     """Shape of a `TwoFramePredictor`."""
 
-    image_size: int = 128
-    """Side of the square pictures, in pixels."""
-    patch_size: int = 8
-    """Side of a patch, in pixels."""
     embed_dim: int = 256
     """Width of a token."""
     depth: int = 8
@@ -36,28 +32,9 @@ class TwoFrameConfig:
     """Attention heads."""
 
     def __post_init__(self) -> None:
-        for name in ("image_size", "patch_size", "embed_dim", "depth", "num_heads"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(f"{name} must be positive, got {getattr(self, name)}")
-        if self.image_size % self.patch_size:
-            raise InvalidInput(
-                f"patch_size must divide image_size, got {self.patch_size} and {self.image_size}"
-            )
-        if self.embed_dim % 4 or self.embed_dim % self.num_heads:
-            raise InvalidInput(
-                f"embed_dim must be a multiple of 4 and of num_heads, got {self.embed_dim} and "
-                f"{self.num_heads} heads"
-            )
-
-    @property
-    def patches_per_side(self) -> int:
-        """Patches along one side of a picture."""
-        return self.image_size // self.patch_size
-
-    @property
-    def num_patches(self) -> int:
-        """Patches of a picture."""
-        return self.patches_per_side**2
+        PatchedSquare.__post_init__(self)
+        self.check_positive("embed_dim", "depth", "num_heads")
+        self.check_divides("embed_dim", 4, self.num_heads)
 
 
 class TwoFramePredictor(nn.Module):
