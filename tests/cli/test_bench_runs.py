@@ -17,7 +17,8 @@ from spelke.benchmarks.inspection import Inspection
 from spelke.benchmarks.prediction_folder import PredictionFolder
 from spelke.benchmarks.segment_metrics import score_image
 from spelke.cli import spelkebench
-from spelke.cli.bench_runs import parse_options, parse_shard
+from spelke.cli.bench_runs import parse_options
+from spelke.cli.cluster import parse_shard
 from spelke.cli.main import main
 from spelke.data.spelkebench import SpelkeBenchFile, write_spelkebench
 from spelke.data.test_item import TestItem

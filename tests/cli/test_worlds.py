@@ -9,6 +9,7 @@ import time
 import pytest
 
 from spelke.cli.main import main
+from spelke.data import shard_jobs
 from spelke.data.worlds import hdf5_keys, read_scenes, read_shards
 from spelke.errors import MissingExtra, Unavailable
 from spelke.worlds import photos
@@ -83,6 +84,52 @@ def test_a_last_shard_that_was_not_full_is_filled(tmp_path):
     for count in ("1", "2"):
         assert main([*make, "--scenes", count]) == 0
     assert len(list(read_scenes(tmp_path))) == 2
+
+
+def test_parts_share_all_shards_and_make_the_same(tmp_path, capsys):
+    make = ["--scenes", "5", "--shard-size", "1", "--families", "sprites", *SMALL]
+    for part in ("0/2", "1/2"):
+        assert main(["worlds", "make", str(tmp_path / "parts"), *make, "--shard", part]) == 0
+        assert len(list((tmp_path / "parts").iterdir())) == {"0/2": 3, "1/2": 5}[part]
+    assert main(["worlds", "make", str(tmp_path / "one"), *make]) == 0
+    for shard in (tmp_path / "one").iterdir():
+        assert shard.read_bytes() == (tmp_path / "parts" / shard.name).read_bytes()
+    assert main(["worlds", "make", str(tmp_path / "one"), *make, "--shard", "2/2"]) == 2
+    assert "no part 2 of 2" in capsys.readouterr().err
+
+
+def test_parts_of_an_evaluation_set_are_joined_by_the_whole_command(tmp_path, capsys):
+    path = tmp_path / "set.h5"
+    make = ["worlds", "make", str(path), "--scenes", "4", "--shard-size", "2", "--format", "hdf5"]
+    make += ["--families", "sprites", *SMALL]
+    for part in ("0/2", "1/2"):
+        assert main([*make, "--shard", part]) == 0
+        assert not path.exists()
+    assert "without --shard joins them" in capsys.readouterr().err
+    assert main(make) == 0
+    assert "4 scenes are there already" in capsys.readouterr().err
+    assert len(hdf5_keys(path)) == 4
+
+
+def test_a_scene_that_cannot_be_made_costs_its_shard(tmp_path, capsys, monkeypatch):
+    real = shard_jobs.make_scene
+
+    def fails(seed, options):
+        if seed == 3:
+            raise ZeroDivisionError("a body without mass")
+        return real(seed, options)
+
+    monkeypatch.setattr(shard_jobs, "make_scene", fails)
+    make = ["worlds", "make", str(tmp_path), "--scenes", "6", "--shard-size", "2", *SMALL]
+    make += ["--families", "sprites"]
+    assert main(make) == 1
+    told = capsys.readouterr().err
+    assert "train-000000002.tar could not be made: ZeroDivisionError: a body without mass" in told
+    assert "1 of 3 shards failed" in told
+    assert [path.name[-5:] for path in sorted(tmp_path.iterdir())] == ["0.tar", "4.tar"]
+    monkeypatch.setattr(shard_jobs, "make_scene", real)
+    assert main(make) == 0
+    assert "4 scenes are there already" in capsys.readouterr().err
 
 
 def test_scenes_are_drawn_by_the_renderer_asked_for(tmp_path, capsys):

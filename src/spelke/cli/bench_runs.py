@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from spelke.cli.bench_parts import answering, say
+from spelke.cli.cluster import ClusterOptions, part_of
 from spelke.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ else:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(ClusterOptions):
     """Ask a model about every picture of a SpelkeBench file and keep what it answers.
 
     Each picture gets a file of its own as soon as it is answered. A run that was interrupted goes
@@ -57,18 +58,6 @@ class Run:
     """NAME=VALUE for the model's constructor, also image_range=float."""
     seed: int = 0
     """Of models that draw at random; each picture has its own."""
-    engine: Literal["local", "ray"] = "local"
-    """Where workers run: on this machine, or on a Ray cluster that exists."""
-    address: str = "auto"
-    """Of the Ray cluster; auto finds the one that this machine belongs to."""
-    cpus_per_worker: float = 1.0
-    """That Ray reserves for each worker."""
-    gpus_per_worker: float = 0.0
-    """Likewise; parts of one are possible."""
-    retries: int = 2
-    """How often Ray gives a picture to another worker when one died with it."""
-    working_dir: Path | None = None
-    """Folder with your model's code that Ray sends to its nodes; not needed on a shared disk."""
     json: bool = False
     """Print what became of the pictures as JSON."""
 
@@ -97,22 +86,13 @@ class Run:
 
     def _on_ray(self, spec: ModelSpec) -> AbstractContextManager[Engine]:
         from spelke.benchmarks.on_ray import RayWorkers
-        from spelke.runtime.ray_pool import RayOptions
 
         if self.gpus or self.timeout is not None:
             raise InvalidInput(
                 "--gpus and --timeout are for local workers; with --engine ray say --workers and "
                 "--gpus-per-worker"
             )
-        options = RayOptions(
-            address=self.address,
-            workers=self.workers,
-            cpus=self.cpus_per_worker,
-            gpus=self.gpus_per_worker,
-            retries=self.retries,
-            working_dir=None if self.working_dir is None else str(self.working_dir),
-        )
-        return RayWorkers(spec, options, say)
+        return RayWorkers(spec, self.ray_options(self.workers), say)
 
 
 def measure(
@@ -129,7 +109,7 @@ def measure(
         What became of the pictures, and what was wrong with the names in `images`.
     """
     from spelke.benchmarks.prediction_folder import PredictionFolder
-    from spelke.benchmarks.prediction_run import choose_keys, run_model, shard_of
+    from spelke.benchmarks.prediction_run import choose_keys, run_model
     from spelke.data.spelkebench import SpelkeBenchFile
 
     with ExitStack() as stack:
@@ -137,7 +117,7 @@ def measure(
         keys, notes = choose_keys(file, images)
         for note in notes:
             say(note)
-        keys = shard_of(keys, *parse_shard(shard)) if shard else keys
+        keys = part_of(keys, shard)
         running = stack.enter_context(engine)
         notice, advance = stack.enter_context(answering())
         outcome = run_model(
@@ -178,18 +158,6 @@ def local_engine(
         if len(places) > 1:
             for title, codes in workers.exit_codes.items():
                 say(f"{title}: {', '.join(map(name_of_exit, codes)) or 'not started'}")
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Read `I/N`.
-
-    Raises:
-        InvalidInput: it is something else.
-    """
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit()):
-        raise InvalidInput(f"--shard must be I/N, such as 0/4 to 3/4, got {text!r}")
-    return int(index), int(count)
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, Any]:

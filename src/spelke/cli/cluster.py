@@ -61,12 +61,12 @@ def parse_shard(text: str) -> tuple[int, int]:
     return int(index), int(count)
 
 
-def part_of(names: list[str], shard: str) -> set[str]:
-    """Return the part of some names that `I/N` means; all where nothing was said.
+def part_of(names: list[str], shard: str) -> list[str]:
+    """Return the part of some names that `I/N` means, by the published split; all where it is "".
 
     Raises:
         InvalidInput: it is no part.
     """
     from spelke.benchmarks.prediction_run import shard_of
 
-    return set(shard_of(names, *parse_shard(shard)) if shard else names)
+    return shard_of(names, *parse_shard(shard)) if shard else names

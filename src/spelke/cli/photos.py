@@ -148,7 +148,7 @@ def ask_photos(options: PhotoOptions) -> int:
     from spelke.runtime.pools import ask_each, in_groups
 
     sources = find_photos(options.images)
-    mine = part_of([source.name for source in sources], options.shard)
+    mine = set(part_of([source.name for source in sources], options.shard))
     sources = [source for source in sources if source.name in mine]
     _refuse_shared(sources, options.out)
     if not sources:

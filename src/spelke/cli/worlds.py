@@ -98,7 +98,7 @@ class Make(ClusterOptions):
         if self.format == "hdf5" and self._joined(jobs):
             print(f"{self.out} is there already, with all scenes", file=sys.stderr)
             return 0
-        mine = part_of([job.path.name for job in jobs], self.shard)
+        mine = set(part_of([job.path.name for job in jobs], self.shard))
         part = [job for job in jobs if job.path.name in mine]
         todo = [job for job in part if not job.is_done()]
         wanted, missing = (sum(job.count for job in some) for some in (part, todo))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -54,6 +55,21 @@ class RayOptions:
                 "Ray needs at least 1 worker, and CPUs, GPUs and retries of 0 or more, got "
                 f"{self.workers}, {self.cpus:g}, {self.gpus:g} and {self.retries}"
             )
+
+
+class _OursAlone:
+    """Standard output for this thread; Ray's threads, which tell of lost nodes, have the other."""
+
+    def __init__(self) -> None:
+        self.stream, self.thread = sys.stdout, threading.current_thread()
+
+    def write(self, text: str) -> int:
+        """Write where it belongs."""
+        is_ours = threading.current_thread() is self.thread
+        return (self.stream if is_ours else sys.stderr).write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 class _Worker:
@@ -122,18 +138,20 @@ class RayPool:
         self._idle: list[Any] = []
         self._greetings: list[Any] = []
         self._lost_in_a_row = 0
-        self._owns = False
 
     def __enter__(self) -> RayPool:
         self._ray = _import_ray()
-        if not self._ray.is_initialized():
-            self._connect()
-        kind = self._ray.remote(
-            num_cpus=self.options.cpus, num_gpus=self.options.gpus, max_restarts=0
-        )(_Worker)
-        self._kind: Any = kind
-        for _ in range(self.options.workers):
-            self._start()
+        with ExitStack() as stack:
+            stack.enter_context(redirect_stdout(_OursAlone()))  # type: ignore[type-var]
+            if not self._ray.is_initialized():
+                self._connect()
+                stack.callback(self._ray.shutdown)
+            self._kind: Any = self._ray.remote(
+                num_cpus=self.options.cpus, num_gpus=self.options.gpus, max_restarts=0
+            )(_Worker)
+            for _ in range(self.options.workers):
+                self._start()
+            self._ending = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -141,8 +159,7 @@ class RayPool:
             with suppress(Exception):
                 self._ray.kill(worker)
         self._tasks, self._idle = {}, []
-        if self._owns:
-            self._ray.shutdown()
+        self._ending.close()
 
     def greeting(self) -> Any:
         """See `Pool`."""
@@ -177,7 +194,6 @@ class RayPool:
                 f"no Ray cluster answers at {self.options.address!r} ({error}); start one with "
                 '`ray start --head`, name its address, or use "local"'
             ) from error
-        self._owns = True
 
     def _start(self) -> None:
         worker = self._kind.remote(self.make, os.getcwd())
