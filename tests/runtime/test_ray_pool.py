@@ -1,5 +1,6 @@
 """How jobs outlive their workers, on a double of Ray; `test_on_ray` has real clusters."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -194,6 +195,29 @@ def test_a_worker_that_is_spent_is_replaced(monkeypatch):
     with made:
         assert sorted(made.map([1, 2, 3])) == [(1, -1), (2, -2), (3, -3)]
     assert fake.started == 2
+
+
+def test_what_ray_prints_stays_off_standard_output(monkeypatch, capsys):
+    fake = FakeRay()
+    fake.connected = []
+
+    def init(address, **options):
+        thread = threading.Thread(target=print, args=("a node was lost",))
+        thread.start()
+        thread.join()
+        fake.connected.append(address)
+
+    fake.is_initialized, fake.init = lambda: bool(fake.connected), init
+    fake.shutdown = lambda: print("what was left to say")
+    made, _, _ = pool(monkeypatch, lambda: (lambda job: job, None), fake, address="local")
+    with made:
+        for job, _ in made.map([1]):
+            print("result", job)
+    print("after")
+    told = capsys.readouterr()
+    assert told.out == "result 1\nafter\n"
+    assert told.err == "a node was lost\nwhat was left to say\n"
+    assert fake.connected == ["local"]
 
 
 def test_what_make_raises_is_raised_here_and_endless_deaths_end(monkeypatch):

@@ -145,7 +145,7 @@ class RayPool:
             stack.enter_context(redirect_stdout(_OursAlone()))  # type: ignore[type-var]
             if not self._ray.is_initialized():
                 self._connect()
-                stack.callback(self._ray.shutdown)
+                stack.callback(self._disconnect)
             self._kind: Any = self._ray.remote(
                 num_cpus=self.options.cpus, num_gpus=self.options.gpus, max_restarts=0
             )(_Worker)
@@ -181,11 +181,10 @@ class RayPool:
             yield from self._wait(todo)
 
     def _connect(self) -> None:
-        address = None if self.options.address == "local" else self.options.address
         folder = self.options.working_dir
         try:
             self._ray.init(
-                address=address,
+                address=self.options.address,
                 log_to_driver=False,
                 runtime_env={"working_dir": folder} if folder else None,
             )
@@ -194,6 +193,10 @@ class RayPool:
                 f"no Ray cluster answers at {self.options.address!r} ({error}); start one with "
                 '`ray start --head`, name its address, or use "local"'
             ) from error
+
+    def _disconnect(self) -> None:
+        with redirect_stdout(sys.stderr):  # what Ray has not yet said, it says now
+            self._ray.shutdown()
 
     def _start(self) -> None:
         worker = self._kind.remote(self.make, os.getcwd())
