@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from spelke.benchmarks.bootstrap import bootstrap_interval, span
 from spelke.benchmarks.held_out import HeldOutSettings, make_test_set
-from spelke.benchmarks.segment_metrics import bootstrap_interval, score_image
+from spelke.benchmarks.segment_metrics import score_image
 from spelke.benchmarks.test_set import TestItem
 from spelke.discovery.load import load
 from spelke.discovery.observer import Observer
@@ -89,10 +90,10 @@ def line(row: Row, base: Row) -> str:
     """One line of the table; `base` is what the row is compared with."""
     recall, overlap = row.scores.mean(0)
     gain = row.scores[:, 0] - base.scores[:, 0]
-    low, high = bootstrap_interval(gain, np.random.default_rng(0))
+    interval = span(bootstrap_interval(gain, np.random.default_rng(0)), "+.3f")
     return (
         f"| {row.name} | {recall:.3f} / {overlap:.3f} | {gain.mean():+.3f} "
-        f"({low:+.3f} to {high:+.3f}) | {row.seconds * 1000:.0f} |"
+        f"({interval}) | {row.seconds * 1000:.0f} |"
     )
 
 

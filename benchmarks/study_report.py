@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from benchmarks.study_rows import BASE, FIRST_FIVE, PARTS
 
+from spelke.benchmarks.bootstrap import bootstrap_interval, span
+from spelke.benchmarks.breakdown import Estimate
+from spelke.benchmarks.compare import paired_difference
 from spelke.benchmarks.report import ALL
-from spelke.benchmarks.segment_metrics import bootstrap_interval
 from spelke.errors import InvalidInput
 from spelke.runtime.files import write_text
 from spelke.training.log import LOG
@@ -30,17 +32,14 @@ def total_of(result: Result) -> Mapping[str, Any]:
     return next(row for row in result["recall"]["rows"] if row["family"] == ALL)
 
 
-def paired_difference(
-    result: Result, base: Result, seed: int = 0
-) -> tuple[float, tuple[float, float]]:
+def gain_in_overlap(result: Result, base: Result) -> Estimate:
     """How much more mIoU than the base, and the 95 % interval over pictures that both answered.
 
     Of AR, most pictures have none after trainings as short as these, so it tells little.
     """
     ours, theirs = result["recall"]["pictures"], base["recall"]["pictures"]
     both = sorted(set(ours) & set(theirs))
-    values = np.array([ours[key][1] - theirs[key][1] for key in both])
-    return float(values.mean()), bootstrap_interval(values, np.random.default_rng(seed))
+    return paired_difference([ours[key][1] for key in both], [theirs[key][1] for key in both])[0]
 
 
 def tables(results: Mapping[str, Result]) -> str:
@@ -70,8 +69,8 @@ def _worlds(some: Sequence[Result], base: Result | None) -> str:
         minutes = result["processor_seconds"] / 60
         apart = ""
         if base is not None and row["name"] != BASE and _set_of(base) == _set_of(result):
-            mean, (low, high) = paired_difference(result, base)
-            apart = f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+            gain = gain_in_overlap(result, base)
+            apart = f"{gain.value:+.3f} ({span(gain[1:], '+.3f')})"
         rows.append((
             f"`{row['name']}`", row["words"], f"{row['steps']:,}",
             f"{result['parameters'] / 1e6:.2f}", f"{result['flops'] / 1e12:,.1f}",
@@ -129,8 +128,8 @@ def _by_family(some: Sequence[Result]) -> str:
                 for key, numbers in result["recall"]["pictures"].items()
                 if (key.rpartition("-")[0] in FIRST_FIVE) == is_first
             ]
-            low, high = bootstrap_interval(np.array(values), np.random.default_rng(0))
-            cells.append(f"{np.mean(values):.3f} ({low:.3f}–{high:.3f})")
+            interval = bootstrap_interval(np.array(values), np.random.default_rng(0))
+            cells.append(f"{np.mean(values):.3f} ({span(interval, between='–')})")
             count = len(values)
         rows.append((title, *cells, str(count)))
     return _markdown(head, rows)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from spelke.benchmarks.bootstrap import MIN_CLIPS
 from spelke.benchmarks.breakdown import (
     METRICS,
-    MIN_IMAGES,
     SHARES,
     SIZES,
     break_down,
@@ -101,30 +101,30 @@ def test_runs_side_by_side_have_the_parts_of_either():
     assert ("mine", "y") not in found
 
 
-@given(st.lists(st.floats(0, 1), min_size=MIN_IMAGES, max_size=40), st.integers(0, 99))
+@given(st.lists(st.floats(0, 1), min_size=MIN_CLIPS, max_size=40), st.integers(0, 99))
 def test_an_interval_lies_within_the_values_and_is_repeatable(values, seed):
-    mean, low, high = estimate(values, seed)
+    mean, low, high = estimate(values, seed=seed)
     assert mean == pytest.approx(np.mean(values))
     assume(len(set(values)) > 1)
     assert min(values) - 1e-12 <= low <= high <= max(values) + 1e-12
-    assert estimate(values, seed) == (mean, low, high)
+    assert estimate(values, seed=seed) == (mean, low, high)
 
 
 def test_the_interval_covers_the_true_mean_about_as_often_as_it_says(rng):
     covered = 0
     for seed in range(200):
-        _, low, high = estimate(rng.beta(2, 3, 40).tolist(), seed)
+        _, low, high = estimate(rng.beta(2, 3, 40).tolist(), seed=seed)
         covered += low <= 0.4 <= high
     assert 0.90 <= covered / 200 <= 0.98
 
 
 def test_too_few_images_have_no_interval():
-    value, low, high = estimate([0.25] * (MIN_IMAGES - 1))
+    value, low, high = estimate([0.25] * (MIN_CLIPS - 1))
     assert value == 0.25
     assert math.isnan(low)
     assert math.isnan(high)
-    assert math.isnan(estimate([0.25] * MIN_IMAGES).low)  # nor do equal ones
-    assert not math.isnan(estimate([0.25] * (MIN_IMAGES - 1) + [0.5]).low)
+    assert math.isnan(estimate([0.25] * MIN_CLIPS).low)  # nor do equal ones
+    assert not math.isnan(estimate([0.25] * (MIN_CLIPS - 1) + [0.5]).low)
     assert math.isnan(estimate([0.5, math.nan]).value)
     assert math.isnan(estimate([]).value)
 

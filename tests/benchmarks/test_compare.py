@@ -52,6 +52,18 @@ def test_the_difference_is_that_of_the_means_inside_its_interval(pairs):
         assert gaps.min() - 1e-12 <= found.low <= found.high <= gaps.max() + 1e-12
 
 
+def test_frames_of_one_clip_are_one_observation(rng):
+    """As if each clip had been one image with the mean of its frames, and not surer than that."""
+    first, second = rng.random((2, 8))
+    clips = [f"clip {number}" for number in range(8) for _ in range(5)]
+    alone = paired_difference(first.tolist(), second.tolist())
+    frames = [np.repeat(values, 5).tolist() for values in (first, second)]
+    (found, p_value), (_, too_sure) = paired_difference(*frames, clips), paired_difference(*frames)
+    assert found == pytest.approx(alone[0])
+    assert p_value == pytest.approx(alone[1])
+    assert too_sure < p_value
+
+
 def test_a_run_against_itself_differs_nowhere():
     run = run_of("mine", (20, 15, 10, 20, 5, 8, 9))
     for found in compare(run, run).differences:

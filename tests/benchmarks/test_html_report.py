@@ -179,6 +179,14 @@ def test_runs_need_names_of_their_own(runs, tmp_path):
         write_report([], tmp_path)
 
 
+def test_the_page_says_over_how_many_clips_intervals_are(page, runs, folder):
+    assert "bootstrap intervals over images, from" in page
+    results = [replace(result, clip=result.family) for result in runs[0].results]
+    path = write_report([replace(runs[0], results=tuple(results))], folder / "clips")
+    text = re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
+    assert "bootstrap intervals over the 2 clips that they are of, from" in text
+
+
 def test_oracles_have_rows_of_their_own_below_the_models_and_are_marked_everywhere(runs, folder):
     told = replace(runs[0], name="told", is_oracle=True)
     path = write_report([told, runs[1]], folder / "oracle", ReportOptions(num_cases=1))

@@ -25,5 +25,5 @@ def test_the_halves_are_even_and_odd_scenes():
 
 
 def test_a_line_compares_with_the_base():
-    row = measure("as shipped", PerfectWorldModel(), embedded(), [item()] * 3)
+    row = measure("as shipped", PerfectWorldModel(), embedded(), [item()] * 6)
     assert "+0.000 (+0.000 to +0.000)" in line(row, row)

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -144,8 +145,13 @@ def test_rows_have_sources_and_all_and_intervals(parts, moments):
     assert [row.source for row in rows] == ["street", "boat", "all"]
     assert rows[-1].num_images == rows[0].num_images + rows[1].num_images == len(moments)
     plain = json.loads(json.dumps(rows[-1].to_json()))
-    assert plain["AUC"] == plain["AUC_low"] == 1
-    leads = leads_of("segments", parts["segments"], without(parts["segments"], ["seer"]))
+    assert (plain["AUC"], plain["AUC_low"]) == (1, None)  # two clips tell no interval
+    apart = [replace(moment, clip="") for moment in moments]
+    rows = rows_of_part("affordance", "seer", apart, parts["affordance"]["seer"])
+    assert rows[-1].to_json()["AUC_low"] == 1
+    rivals = without(parts["segments"], ["seer"])
+    assert leads_of("segments", moments, parts["segments"], rivals)[0].to_json()["low"] is None
+    leads = leads_of("segments", apart, parts["segments"], rivals)
     assert [lead.number for lead in leads] == ["AR", "mIoU"]
     lead = leads[1]
     assert lead.rival == "everything"

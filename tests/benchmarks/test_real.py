@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spelke.benchmarks.real import MANIFEST, read_photos
+from spelke.benchmarks.real import MANIFEST, clip_of, read_photos
 from spelke.errors import BadFile, MissingData
 
 ENTRY = {
@@ -42,6 +42,21 @@ def test_masks_are_read_as_the_manifest_says(tmp_path):
     assert item.segments[1].sum() == 48  # without the other thing of value 9 and the hair
     assert item.ignore[:, :, 0].all()
     assert item.ignore.sum() == 40
+
+
+@pytest.mark.parametrize(
+    ("image", "source", "clip"),
+    [
+        ("sbi2015/CAVIAR1/frames/00370.jpg", "sbi2015", "sbi2015/CAVIAR1"),
+        ("camvid/images/0006R0_f01800.jpg", "camvid", "camvid/0006R0"),
+        ("camvid/images/Seq05VD_f00090.jpg", "camvid", "camvid/Seq05VD"),
+        ("human_seg/images/0001.jpg", "human_seg", ""),
+        ("labelme_voc/JPEGImages/2011_000003.jpg", "labelme_voc", ""),
+    ],
+)
+def test_frames_of_one_clip_are_known_by_their_place(image, source, clip):
+    assert clip_of({"image": image, "source": source}) == clip
+    assert clip_of({"image": image, "source": source, "clip": "mine"}) == "mine"
 
 
 def test_what_is_absent_or_unfit_is_skipped_by_name(tmp_path):

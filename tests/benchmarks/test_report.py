@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ def test_truth_scores_one_in_every_family_and_over_all(items):
     assert [row.family for row in rows] == ["singles", "stacks", "all"]
     for row in rows:
         plain = row.to_json()
-        assert plain["AR"] == plain["mIoU"] == plain["AR_low"] == plain["mIoU_high"] == 1
+        assert plain["AR"] == plain["mIoU"] == 1
+        known = plain["images"] == 6  # three pictures tell no interval
+        assert plain["AR_low"] == plain["mIoU_high"] == (1 if known else None)
     assert rows[-1].to_json()["n"] == 18
     assert rows[-1].to_json()["images"] == 6
 
@@ -47,6 +50,25 @@ def test_ignored_pixels_do_not_count(items):
     )
     answers = answers_with([item], lambda item: item.instances)
     assert rows_of("m", [lenient], answers)[-1].summary.own_iou == 1
+
+
+def test_pictures_of_one_clip_are_drawn_together(items):
+    frames = [replace(item, key=f"{item.key}-{n}", clip=item.key) for item in items for n in "ab"]
+
+    def masks_of(item):
+        return item.segments if item.key[-3] == "0" else item.instances
+
+    apart = rows_of(
+        "m", items, answers_with(items, lambda i: masks_of(replace(i, key=i.key + "-a")))
+    )
+    once, twice = (
+        apart[-1].to_json(),
+        rows_of("m", frames, answers_with(frames, masks_of))[-1].to_json(),
+    )
+    assert (once["images"], twice["images"], twice["clips"]) == (6, 12, 6)
+    for name in ("AR", "AR_low", "AR_high", "mIoU", "mIoU_low", "mIoU_high"):
+        assert twice[name] == once[name]
+    assert once["AR_low"] < once["AR_high"]
 
 
 def test_rows_are_json_and_a_table_names_every_model(items):

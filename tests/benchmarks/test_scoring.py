@@ -1,6 +1,7 @@
 """Scores of runs on the disk: laws, the published numbers, and everything that can be wrong."""
 
 import math
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.recipes import golden
 
+from spelke.benchmarks.breakdown import break_down_all
 from spelke.benchmarks.predictions import Prediction, write_prediction
 from spelke.benchmarks.scoring import score_masks, score_run, unanswered
 from spelke.benchmarks.segment_metrics import TEN_THRESHOLDS
@@ -29,6 +31,19 @@ def folder(items, tmp_path):
         masks = item.segments if item.family == "singles" else item.instances
         write_prediction(tmp_path / "run", predict(item, masks, seconds=0.25))
     return tmp_path / "run"
+
+
+def test_clips_come_from_the_dataset_or_else_from_the_prediction(items, tmp_path):
+    for item in items:
+        write_prediction(tmp_path / "run", predict(item, item.segments, clip="told"))
+    assert {result.clip for result in score_run(tmp_path / "run").results} == {"told"}
+    path = tmp_path / "set.h5"
+    write_spelkebench(path, [replace(item, clip=item.family) for item in items])
+    run = score_run(tmp_path / "run", SpelkeBenchFile(path))
+    assert {result.clip for result in run.results} == {"singles", "stacks"}
+    total = break_down_all([run])[0]
+    assert (total.num_images, total.num_clips) == (6, 2)
+    assert math.isnan(total.estimates["AR"].low)
 
 
 def test_a_manifest_of_another_program_is_named_and_the_predictions_are_scored(folder):
@@ -180,6 +195,16 @@ def kinds(run):
     return sorted((problem.key, problem.kind) for problem in run.problems)
 
 
+def test_what_is_wrong_in_the_dataset_is_no_fault_of_the_model(folder, dataset):
+    (folder / "stacks-1.h5").unlink()
+    dataset.close()
+    with h5py.File(dataset.path, "a") as file:
+        file["stacks-1/centroid"][0] = 5000
+    run = score_run(folder, SpelkeBenchFile(dataset.path))
+    assert kinds(run) == [("stacks-1", "unusable")]
+    assert (len(run.results), run.num_failed) == (5, 0)
+
+
 def test_missing_images_score_zero_and_are_named(folder, dataset):
     (folder / "stacks-1.h5").unlink()
     run = score_run(folder, dataset)
@@ -203,7 +228,7 @@ def test_unknown_and_duplicate_names_are_left_out(folder, dataset, items):
     assert len(score_run(folder).results) == 7
 
 
-def replace(path, name, values):
+def overwrite(path, name, values):
     with h5py.File(path, "a") as file:
         del file[name]
         file[name] = values
@@ -220,7 +245,7 @@ def replace(path, name, values):
     ],
 )
 def test_answers_that_are_no_masks_score_zero_and_the_rest_goes_on(folder, values, says):
-    replace(folder / "singles-0.h5", "segment_pred", values)
+    overwrite(folder / "singles-0.h5", "segment_pred", values)
     run = score_run(folder)
     assert kinds(run) == [("singles-0", "failed")]
     assert says in run.problems[0].text

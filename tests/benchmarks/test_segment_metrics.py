@@ -9,7 +9,6 @@ from tests.recipes import golden
 from spelke.benchmarks.matching import iou_matrix, match
 from spelke.benchmarks.segment_metrics import (
     THRESHOLDS,
-    bootstrap_interval,
     recall_of,
     score_image,
     score_overlaps,
@@ -80,10 +79,3 @@ def test_a_summary_is_the_plain_mean_over_images_inside_its_interval():
 def test_nothing_scored_is_refused():
     with pytest.raises(InvalidInput, match="no image was scored"):
         summarise([], np.random.default_rng(0))
-
-
-def test_the_interval_of_a_mean_has_the_width_that_statistics_says():
-    values = np.random.default_rng(0).normal(size=400)
-    low, high = bootstrap_interval(values, np.random.default_rng(1), 2000)
-    expected = 2 * 1.96 * values.std() / 20
-    assert high - low == pytest.approx(expected, rel=0.1)

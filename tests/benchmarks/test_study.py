@@ -10,7 +10,7 @@ import pytest
 import torch
 from benchmarks.study import Study, main, run_rows
 from benchmarks.study_codes import chosen_numbers
-from benchmarks.study_report import paired_difference, tables, write_into, write_thin_logs
+from benchmarks.study_report import gain_in_overlap, tables, write_into, write_thin_logs
 from benchmarks.study_rows import ROWS, Row, choose, recipe_of
 from benchmarks.study_score import Examined, step_flops
 from benchmarks.study_shards import shards_of
@@ -196,9 +196,10 @@ def test_differences_are_paired_by_picture():
         return {"recall": {"pictures": {str(n): [0.0, v] for n, v in enumerate(values)}}}
 
     base = np.linspace(0, 0.8, 30)
-    mean, (low, high) = paired_difference(result(base + 0.1), result(base))
+    other = base + np.where(np.arange(30) % 2, 0.05, 0.15)
+    mean, low, high = gain_in_overlap(result(other), result(base))
     assert mean == pytest.approx(0.1)
-    assert high - low < 1e-9
+    assert 0.05 < low < mean < high < 0.15
 
 
 def test_codes_lose_nothing_where_there_are_enough_of_them():

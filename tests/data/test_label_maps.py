@@ -91,6 +91,7 @@ def test_davis_gives_the_first_frame_of_each_sequence_or_every_so_many(tmp_path,
     assert [pair.key for pair in first] == ["bear_00000", "car_00000"]
     assert alone == []
     some, alone = find_davis(tmp_path, every=1)
+    assert all(pair.clip == pair.family for pair in some)
     assert [pair.family for pair in some] == ["bear"] * 4 + ["car"]
     assert alone == ["car/00001.png"]
     with pytest.raises(MissingData, match="DAVIS keeps JPEGImages"):

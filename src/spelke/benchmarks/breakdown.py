@@ -1,6 +1,6 @@
 """Which numbers there are, and of which part of a run: all, one family, one size of segment.
 
-Every number is a plain mean over images with a bootstrap interval over images. Parts that are
+Every number is a plain mean over images with an interval by `bootstrap`. Parts that are
 chosen by the size of the true segments keep, of every image, the segments of that size.
 Entry points: `METRICS`, `groups_of`, `break_down_all`.
 """
@@ -14,12 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spelke.benchmarks.bootstrap import bootstrap_interval, count_clips
 from spelke.benchmarks.scoring import ImageResult, RunScores
-from spelke.benchmarks.segment_metrics import TEN_THRESHOLDS, bootstrap_interval
-
-MIN_IMAGES = 6
-"""Fewest images for an interval: the range of fewer values holds the median in less than 95 % of
-cases, so no resampling of them can give a 95 % interval."""
+from spelke.benchmarks.segment_metrics import TEN_THRESHOLDS
 
 
 class Metric(NamedTuple):
@@ -154,6 +151,7 @@ class Part:
         group: name of the group.
         estimates: by name of the metric; those that make no sense for this part are absent.
         num_images: with true segments in this part.
+        num_clips: that these images are of; one of no clip counts as one.
         num_truths: true segments in this part.
         num_failed: images of these without a usable prediction.
         seconds: median time of the model for an image; NaN if it is not known.
@@ -165,6 +163,7 @@ class Part:
     group: str
     estimates: dict[str, Estimate]
     num_images: int
+    num_clips: int
     num_truths: int
     num_failed: int
     seconds: float
@@ -179,6 +178,7 @@ class Part:
         return {
             **plain,
             "images": self.num_images,
+            "clips": self.num_clips,
             "truths": self.num_truths,
             "failed": self.num_failed,
             "seconds_per_image": plain_number(self.seconds),
@@ -186,9 +186,9 @@ class Part:
         }
 
 
-def plain_number(value: float) -> float | None:
-    """Round to six decimals for JSON; NaN becomes None."""
-    return None if math.isnan(value) else round(float(value), 6)
+def plain_number(value: float, digits: int = 6) -> float | None:
+    """Round for JSON; NaN becomes None."""
+    return None if math.isnan(value) else round(float(value), digits)
 
 
 def groups_of(results: Sequence[ImageResult]) -> list[Group]:
@@ -202,19 +202,26 @@ def groups_of(results: Sequence[ImageResult]) -> list[Group]:
     return [group for group in groups if group.select(results)]
 
 
-def estimate(values: Sequence[float], seed: int = 0) -> Estimate:
+def estimate(
+    values: Sequence[float], clips: Sequence[str] | None = None, seed: int = 0
+) -> Estimate:
     """Return the mean of the values of images and its bootstrap interval.
 
     Equal values have no interval: drawing from them again shows no spread, which does not mean
     that other images would have none.
+
+    Args:
+        values: one for each image.
+        clips: see `bootstrap_interval`.
+        seed: of the bootstrap.
     """
     numbers = np.asarray(values, np.float64)
     if not numbers.size or np.isnan(numbers).any():
         return Estimate(math.nan, math.nan, math.nan)
     mean = float(numbers.mean())
-    if len(numbers) < MIN_IMAGES or np.ptp(numbers) == 0:
+    if np.ptp(numbers) == 0:
         return Estimate(mean, math.nan, math.nan)
-    return Estimate(mean, *bootstrap_interval(numbers, np.random.default_rng(seed)))
+    return Estimate(mean, *bootstrap_interval(numbers, np.random.default_rng(seed), clips))
 
 
 def break_down(run: RunScores, groups: Sequence[Group], seed: int = 0) -> list[Part]:
@@ -230,6 +237,7 @@ def break_down(run: RunScores, groups: Sequence[Group], seed: int = 0) -> list[P
         results = group.select(run.results)
         if not results:
             continue
+        clips = [result.clip for result in results]
         by_size = group.kind in ("size", "share")
         times = [result.seconds for result in results if not math.isnan(result.seconds)]
         parts.append(
@@ -238,11 +246,12 @@ def break_down(run: RunScores, groups: Sequence[Group], seed: int = 0) -> list[P
                 kind=group.kind,
                 group=group.name,
                 estimates={
-                    metric.name: estimate([metric.value(result) for result in results], seed)
+                    metric.name: estimate([metric.value(one) for one in results], clips, seed)
                     for metric in METRICS
                     if metric.by_size or not by_size
                 },
                 num_images=len(results),
+                num_clips=count_clips(clips),
                 num_truths=sum(result.score.num_points for result in results),
                 num_failed=sum(bool(result.error) for result in results),
                 seconds=float(np.median(times)) if times else math.nan,

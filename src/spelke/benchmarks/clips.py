@@ -55,7 +55,7 @@ class Moment:
     """A picture and what moved next.
 
     Attributes:
-        key: name of the picture. source: folder of its clip.
+        key: name of the picture. source: folder of its clip. clip: name of that.
         image: (height, width, 3) uint8, RGB.
         things: (thing, height, width) bool, connected parts of the mask that moved.
         still: (height, width) bool, background; what is neither counts for nothing.
@@ -67,6 +67,7 @@ class Moment:
 
     key: str
     source: str
+    clip: str
     image: np.ndarray
     things: Bool[np.ndarray, "thing height width"]
     still: Bool[np.ndarray, "height width"]
@@ -107,8 +108,9 @@ def read_moments(
         for clip in sorted(path.parent for path in (folder / source).glob("*/frames")):
             frames = sorted((clip / "frames").iterdir())
             for number in _spread(len(frames), settings.per_clip):
-                key = f"{source}|{clip.name}|{frames[number].stem}"
-                moment = _read(frames, number, (key, source), settings)
+                name = f"{source}|{clip.name}"
+                key = f"{name}|{frames[number].stem}"
+                moment = _read(frames, number, (key, source, name), settings)
                 if isinstance(moment, str):
                     moments.left_out[key] = moment
                 else:
@@ -126,6 +128,7 @@ def item_of(moment: Moment) -> TestItem:
     return TestItem(
         key=moment.key,
         family=moment.source,
+        clip=moment.clip,
         image=moment.image,
         points=moment.points[: moment.asked],
         segments=things,
@@ -140,7 +143,7 @@ def _spread(frames: int, count: int) -> list[int]:
 
 
 def _read(
-    frames: list[Path], number: int, names: tuple[str, str], settings: MomentSettings
+    frames: list[Path], number: int, names: tuple[str, str, str], settings: MomentSettings
 ) -> Moment | str:
     """Read one picture, or say why it is left out."""
     image = read_image(frames[number])
@@ -165,6 +168,7 @@ def _read(
     return Moment(
         key=names[0],
         source=names[1],
+        clip=names[2],
         image=(image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8),
         things=things,
         still=still,

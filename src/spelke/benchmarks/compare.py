@@ -2,6 +2,7 @@
 
 Two runs that answered the same images are compared image by image: what makes an image hard for
 both cancels, so the interval of the difference is narrower than those of the two means suggest.
+Images of one clip are drawn, and tested, together.
 Entry point: `compare`.
 """
 
@@ -15,9 +16,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import wilcoxon
 
+from spelke.benchmarks.bootstrap import MIN_CLIPS, means_by_clip
 from spelke.benchmarks.breakdown import (
     METRICS,
-    MIN_IMAGES,
     Estimate,
     Group,
     estimate,
@@ -45,8 +46,9 @@ class Difference:
         num_better: images on which the first run is better.
         num_worse: images on which the second is.
         num_images: images compared; the rest are ties.
-        p_value: Wilcoxon's signed-rank test, two-sided, ties kept (Pratt); NaN without any
-            difference and for too few images. It is not corrected for the number of comparisons.
+        p_value: Wilcoxon's signed-rank test on the mean differences of the clips, two-sided, ties
+            kept (Pratt); NaN without any difference and for too few clips. It is not corrected for
+            the number of comparisons.
     """
 
     metric: str
@@ -115,7 +117,10 @@ def compare(first: RunScores, second: RunScores, seed: int = 0) -> Comparison:
 
 
 def paired_difference(
-    first: Sequence[float], second: Sequence[float], seed: int = 0
+    first: Sequence[float],
+    second: Sequence[float],
+    clips: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> tuple[Estimate, float]:
     """Return the mean difference of paired values with its interval, and a p-value.
 
@@ -125,16 +130,19 @@ def paired_difference(
     Args:
         first: one value for each image.
         second: likewise, of the same images.
+        clips: see `bootstrap_interval`.
         seed: of the bootstrap.
     """
     gaps = np.asarray(first, np.float64) - np.asarray(second, np.float64)
-    if np.isnan(gaps).any() or not gaps.any() or len(gaps) < MIN_IMAGES:
-        return estimate(gaps.tolist(), seed), math.nan
+    found = estimate(gaps.tolist(), clips, seed)
+    gaps = gaps if clips is None else means_by_clip(gaps, clips)
+    if np.isnan(gaps).any() or not gaps.any() or len(gaps) < MIN_CLIPS:
+        return found, math.nan
     # scipy's own choice would permute small samples with ties, which takes seconds.
     distinct = len(np.unique(np.abs(gaps))) == len(gaps) <= _EXACT_UP_TO and gaps.all()
     method = "exact" if distinct else "approx"
     test: Any = wilcoxon(gaps, zero_method="pratt", method=method)
-    return estimate(gaps.tolist(), seed), float(test.pvalue)
+    return found, float(test.pvalue)
 
 
 def _pair(
@@ -171,13 +179,14 @@ def _differences(
     some = {result.key: result for result in group.select(first)}
     others = {result.key: result for result in group.select(second)}
     keys = [key for key in some if key in others]
+    clips = [some[key].clip for key in keys]
     found = []
     for metric in METRICS if keys else ():
         if group.kind in ("size", "share") and not metric.by_size:
             continue
         mine = np.array([metric.value(some[key]) for key in keys])
         theirs = np.array([metric.value(others[key]) for key in keys])
-        difference, p_value = paired_difference(mine.tolist(), theirs.tolist(), seed)
+        difference, p_value = paired_difference(mine.tolist(), theirs.tolist(), clips, seed)
         found.append(
             Difference(
                 metric=metric.name,

@@ -19,7 +19,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from spelke.benchmarks.breakdown import METRICS, MIN_IMAGES, Estimate, Part, break_down_all
+from spelke.benchmarks.bootstrap import MIN_CLIPS
+from spelke.benchmarks.breakdown import METRICS, Estimate, Part, break_down_all
 from spelke.benchmarks.case_pictures import choose_cases
 from spelke.benchmarks.compare import Comparison, compare
 from spelke.benchmarks.published_scores import DATASET, PUBLISHED, SOURCE
@@ -149,7 +150,8 @@ def render(runs: Sequence[RunScores], parts: Sequence[Part], options: ReportOpti
         cases=_cases(ordered, colors, options),
         problems=_problems(runs),
         seed=options.seed,
-        min_images=MIN_IMAGES,
+        min_clips=MIN_CLIPS,
+        num_clips=max(part.num_clips for part in totals),
         version=version("spelke"),
     )
 

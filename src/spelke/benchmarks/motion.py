@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from spelke.benchmarks.bootstrap import bootstrap_interval, span
+from spelke.benchmarks.breakdown import plain_number
 from spelke.benchmarks.clips import Moment
 from spelke.benchmarks.report import ALL
-from spelke.benchmarks.segment_metrics import bootstrap_interval
 
 Values = Mapping[str, Mapping[str, float]]
 """Name of the picture to name of a number to its value."""
@@ -78,7 +79,7 @@ class MotionRow:
 
     Attributes:
         part: one of `LEADING`. model: its name. source: folder of the clips, or `ALL`.
-        numbers: name to (mean over pictures, low, high), 95 % bootstraps over pictures.
+        numbers: name to (mean over pictures, low, high), 95 % bootstraps over clips.
         num_points, num_images: that were asked about.
     """
 
@@ -93,7 +94,7 @@ class MotionRow:
         """Return plain values under the names that the command line prints."""
         plain: dict[str, Any] = {"part": self.part, "model": self.model, "source": self.source}
         for name, numbers in self.numbers.items():
-            value, low, high = (round(number, 4) for number in numbers)
+            value, low, high = (plain_number(number, 4) for number in numbers)
             plain |= {name: value, f"{name}_low": low, f"{name}_high": high}
         return {**plain, "n": self.num_points, "images": self.num_images}
 
@@ -105,6 +106,7 @@ def rows_of_part(
     rows = []
     for source in [*dict.fromkeys(moment.source for moment in moments), ALL]:
         chosen = [moment for moment in moments if source in (ALL, moment.source)]
+        clips = [moment.clip for moment in chosen]
         names = values[chosen[0].key]
         columns = {
             name: np.array([values[moment.key][name] for moment in chosen]) for name in names
@@ -112,7 +114,7 @@ def rows_of_part(
         numbers = {
             name: (
                 float(column.mean()),
-                *bootstrap_interval(column, np.random.default_rng(seed)),
+                *bootstrap_interval(column, np.random.default_rng(seed), clips),
             )
             for name, column in columns.items()
         }
@@ -128,7 +130,7 @@ class Lead:
     Attributes:
         part, model, rival: who is compared, in what.
         number: which number is compared.
-        ahead: mean difference over pictures. low, high: its paired 95 % bootstrap over pictures.
+        ahead: mean difference over pictures. low, high: its paired 95 % bootstrap over clips.
     """
 
     part: str
@@ -146,16 +148,21 @@ class Lead:
             "model": self.model,
             "best_baseline": self.rival,
             "number": self.number,
-            "ahead": round(self.ahead, 4),
-            "low": round(self.low, 4),
-            "high": round(self.high, 4),
+            "ahead": plain_number(self.ahead, 4),
+            "low": plain_number(self.low, 4),
+            "high": plain_number(self.high, 4),
         }
 
 
-def leads_of(part: str, methods: Mapping[str, Values], rivals: Mapping[str, Values]) -> list[Lead]:
+def leads_of(
+    part: str,
+    moments: Sequence[Moment],
+    methods: Mapping[str, Values],
+    rivals: Mapping[str, Values],
+) -> list[Lead]:
     """Compare every method that is no rival with the best rival, in each of `COMPARED`."""
     return [
-        lead_of(part, number, method, values, rivals)
+        lead_of(part, number, moments, method, values, rivals)
         for method, values in methods.items()
         if method not in rivals
         for number in COMPARED[part]
@@ -165,18 +172,20 @@ def leads_of(part: str, methods: Mapping[str, Values], rivals: Mapping[str, Valu
 def lead_of(
     part: str,
     number: str,
+    moments: Sequence[Moment],
     model: str,
     values: Values,
     rivals: Mapping[str, Values],
     seed: int = 0,
 ) -> Lead:
     """Compare one method with the best of its rivals, picture by picture."""
+    keys, clips = [moment.key for moment in moments], [moment.clip for moment in moments]
     columns = {
-        name: np.array([found[key][number] for key in values]) for name, found in rivals.items()
+        name: np.array([found[key][number] for key in keys]) for name, found in rivals.items()
     }
     rival = max(columns, key=lambda name: columns[name].mean())
-    own = np.array([found[number] for found in values.values()])
-    low, high = bootstrap_interval(own - columns[rival], np.random.default_rng(seed))
+    own = np.array([values[key][number] for key in keys])
+    low, high = bootstrap_interval(own - columns[rival], np.random.default_rng(seed), clips)
     return Lead(part, model, rival, number, float((own - columns[rival]).mean()), low, high)
 
 
@@ -202,7 +211,7 @@ def draw_leads(leads: Sequence[Lead]) -> Any:
     for name in ("part", "number", "best of the others", "ahead by"):
         table.add_column(name, no_wrap=True)
     for lead in leads:
-        ahead = f"{lead.ahead:+.3f} ({lead.low:+.3f} to {lead.high:+.3f})"
+        ahead = f"{lead.ahead:+.3f} ({span((lead.low, lead.high), '+.3f')})"
         table.add_row(lead.model, lead.part, lead.number, lead.rival, ahead)
     return table
 
@@ -213,7 +222,7 @@ def _overall(part: str, totals: Sequence[MotionRow]) -> Any:
     for name in first.numbers:
         table.add_column(f"{name} (95 %)", justify="right", no_wrap=True)
     for row in totals:
-        cells = (f"{v:.3f} ({low:.3f} to {high:.3f})" for v, low, high in row.numbers.values())
+        cells = (f"{value:.3f} ({span((low, high))})" for value, low, high in row.numbers.values())
         table.add_row(row.model, *cells)
     return table
 

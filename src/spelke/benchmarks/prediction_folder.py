@@ -1,7 +1,7 @@
 """A folder of predictions of one model, filled by any number of processes and interruptions.
 
 A file counts as done only if it can be read whole, is of this picture, these points and this model.
-`manifest.json` says who answered. Entry points: `PredictionFolder`, `Manifest`.
+`manifest.json` says who answered. Entry points: `PredictionFolder`, `Manifest`, `pictures_of`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from spelke.benchmarks.predictions import (
     safe_name,
     write_prediction,
 )
+from spelke.data.spelkebench import SpelkeBenchFile
 from spelke.data.test_item import TestItem
 from spelke.errors import BadFile, InvalidInput, MissingData
 from spelke.runtime.files import write_json, write_text
@@ -191,6 +192,7 @@ class PredictionFolder:
                 traceback=answer.traceback,
                 fingerprint=item.fingerprint,
                 identity=identity,
+                clip=item.clip,
             ),
         )
 
@@ -219,6 +221,21 @@ class PredictionFolder:
         if not found:
             raise MissingData(f"there are no predictions (.h5) in {self.path}; run a model first")
         return [found[name] for name in sorted(found)]
+
+
+def pictures_of(folder: Path, manifest: Manifest) -> SpelkeBenchFile:
+    """Open the file with the pictures of a folder whose predictions are without them.
+
+    Raises:
+        MissingData: it is not where the manifest says.
+    """
+    path = (folder / manifest.pictures).resolve()
+    if not path.is_file():
+        raise MissingData(
+            f"the pictures of {folder} should be in {path}, which is not there: name their file "
+            "with --dataset"
+        )
+    return SpelkeBenchFile(path)
 
 
 def _read(path: Path, item: TestItem, identity: str) -> Prediction | None:

@@ -46,6 +46,7 @@ class Prediction:
         traceback: where that happened, or "".
         fingerprint: of the picture and its questions; "" in files of other programs.
         identity: of the model and its settings; likewise.
+        clip: that the picture is of; see `TestItem`.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Prediction:
     traceback: str = ""
     fingerprint: str = ""
     identity: str = ""
+    clip: str = ""
 
 
 def safe_name(key: str) -> str:
@@ -101,6 +103,7 @@ def _fill(file: h5py.File, prediction: Prediction) -> None:
         schema=SCHEMA,
         key=prediction.key,
         family=prediction.family,
+        clip=prediction.clip,
         fingerprint=prediction.fingerprint,
         identity=prediction.identity,
         seconds=prediction.seconds,
@@ -189,6 +192,7 @@ def _read(path: Path, file: h5py.File, with_image: bool) -> Prediction:
         traceback=file["traceback"].asstr()[()] if "traceback" in file else "",  # type: ignore
         fingerprint=str(attributes.get("fingerprint", "")),
         identity=str(attributes.get("identity", "")),
+        clip=str(attributes.get("clip", "")),
     )
 
 
@@ -198,8 +202,8 @@ def _read_masks(file: h5py.File, truths: np.ndarray) -> tuple[np.ndarray | None,
     if values is None:
         return None, "there is no answer (no segment_pred)"
     if values.ndim != 3 or values.shape[1:] != truths.shape[1:]:
-        size = truths.shape[1:]
-        return None, f"the answer has shape {values.shape}, accepted is (masks, *{size})"
+        height, width = truths.shape[1:]
+        return None, f"the answer has shape {values.shape}, accepted is (masks, {height}, {width})"
     try:
         return as_masks(values), ""
     except InvalidInput as error:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
@@ -23,6 +24,7 @@ from spelke.data.label_maps import read_label_map, read_pixels
 from spelke.errors import BadFile, InvalidInput, MissingData, SpelkeError
 
 MANIFEST = "segments_manifest.json"
+_CAMVID = re.compile(r"0001TP|0006R0|0016E5|Seq05VD")  # Brostow et al. 2009
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def read_photos(folder: str | os.PathLike[str], sources: tuple[str, ...] = ()) -
     `ignore_value` (mask value that counts for nothing, or null) and `segments`, each with
     `value` (of its pixels in the mask), `click_xy` and, if several things share a value,
     `component_of_value`: the segment is then the edge-connected part that holds the click, after
-    a 3 x 3 opening.
+    a 3 x 3 opening. `clip` names the clip that it is a frame of; see `clip_of` where it is absent.
 
     Args:
         folder: holds `segments_manifest.json`; paths in it are relative to it.
@@ -120,7 +122,23 @@ def read_photo(folder: Path, entry: Mapping[str, Any]) -> TestItem:
         segments=masks,
         ignore=ignore & ~masks,
         instances=masks,
+        clip=clip_of(entry),
     )
+
+
+def clip_of(entry: Mapping[str, Any]) -> str:
+    """Name of the clip that a picture is a frame of, or "".
+
+    It is `clip` where the entry has it, `SOURCE/CLIP` for `SOURCE/CLIP/frames/NAME`, and for
+    CamVid, which tells its four drives in the names of its frames, the drive.
+    """
+    path = PurePosixPath(entry["image"])
+    if "clip" in entry:
+        return str(entry["clip"])
+    if path.parent.name == "frames":
+        return str(path.parent.parent)
+    drive = _CAMVID.match(path.name) if entry["source"] == "camvid" else None
+    return f"camvid/{drive[0]}" if drive else ""
 
 
 def _segment(values: np.ndarray, segment: Mapping[str, Any]) -> np.ndarray:

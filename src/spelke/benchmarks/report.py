@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from spelke.benchmarks.answers import Answer
+from spelke.benchmarks.bootstrap import span
+from spelke.benchmarks.breakdown import plain_number
 from spelke.benchmarks.score_tables import TOLD
 from spelke.benchmarks.segment_metrics import ImageScore, Summary, score_image, summarise
 from spelke.benchmarks.test_set import TestItem
@@ -50,6 +52,7 @@ class Row:
             "mIoU": _rounded(summary.mean_iou),
             "n": summary.num_points,
             "images": summary.num_images,
+            "clips": summary.num_clips,
             "AR_low": _rounded(summary.recall_interval[0]),
             "AR_high": _rounded(summary.recall_interval[1]),
             "mIoU_low": _rounded(summary.iou_interval[0]),
@@ -95,13 +98,15 @@ def rows_of(
         seed: of the bootstrap.
     """
     scores = score_answers(items, answers)
+    clip_of = {item.key: item.clip for item in items}
     families = sorted({item.family for item in items})
     rows = []
     for family in [*families, ALL]:
         keys = [item.key for item in items if family in (ALL, item.family)]
         given = [answers[key] for key in keys if key in answers]
         times = [answer.seconds for answer in given if answer.masks is not None]
-        summary = summarise([scores[key] for key in keys], np.random.default_rng(seed))
+        clips = [clip_of[key] for key in keys]
+        summary = summarise([scores[key] for key in keys], np.random.default_rng(seed), clips)
         rows.append(
             Row(
                 model=model,
@@ -128,17 +133,18 @@ def draw_tables(rows: Sequence[Row], title: str) -> Any:
         (row for row in rows if row.family == ALL),
         key=lambda row: (row.is_oracle, -row.summary.average_recall),
     )
-    overall = Table(title=title, caption="95 % interval of AR over pictures")
+    overall = Table(
+        title=title, caption="95 % interval of AR; pictures of one clip are drawn together"
+    )
     overall.add_column("model", no_wrap=True)
     for name in ("points", "AR", "interval", "mIoU", "s / picture"):
         overall.add_column(name, justify="right")
     for row in totals:
-        low, high = row.summary.recall_interval
         overall.add_row(
             f"{row.model} ({TOLD})" if row.is_oracle else row.model,
             str(row.summary.num_points),
             f"{row.summary.average_recall:.3f}{_failed(row)}",
-            f"{low:.3f}-{high:.3f}",
+            span(row.summary.recall_interval, between="-"),
             f"{row.summary.mean_iou:.3f}",
             f"{row.seconds_per_image:.2f}",
         )
@@ -162,5 +168,5 @@ def _failed(row: Row) -> str:
     return f" ({row.num_failed} failed)" if row.num_failed else ""
 
 
-def _rounded(value: float) -> float:
-    return round(float(value), 4)
+def _rounded(value: float) -> float | None:
+    return plain_number(value, 4)

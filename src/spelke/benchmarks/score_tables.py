@@ -68,7 +68,7 @@ def to_latex(parts: Sequence[Part], published: Sequence[PublishedScore]) -> str:
     totals = best_first(parts)
     head = ["Model", *(_TITLES[name] for name in _LATEX_COLUMNS), "Images", "Segments"]
     lines = [
-        r"% Brackets: 95 % bootstrap intervals over images.",
+        r"% Brackets: 95 % bootstrap intervals, images of one clip drawn together.",
         r"\begin{tabular}{l" + "r" * (len(head) - 1) + "}",
         r"\toprule",
         " & ".join(map(_escape, head)) + r" \\",
@@ -104,8 +104,8 @@ def draw_scores(parts: Sequence[Part]) -> Any:
     totals = best_first(parts)
     overall = Table(
         title="All images",
-        caption="means over images, 95 % bootstrap intervals over images; AR, mIoU and AP as "
-        "published (nine thresholds)",
+        caption="means over images, 95 % bootstrap intervals, images of one clip drawn together; "
+        "AR, mIoU and AP as published (nine thresholds)",
     )
     overall.add_column("run", overflow="fold")
     metrics = telling_metrics(totals)

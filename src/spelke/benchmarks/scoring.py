@@ -11,13 +11,14 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from spelke.benchmarks.boundary import boundary_f
-from spelke.benchmarks.prediction_folder import MANIFEST, Manifest, PredictionFolder
+from spelke.benchmarks.prediction_folder import MANIFEST, Manifest, PredictionFolder, pictures_of
 from spelke.benchmarks.predictions import read_prediction
 from spelke.benchmarks.segment_metrics import ImageScore, score_image
 from spelke.data.spelkebench import SpelkeBenchFile
@@ -40,6 +41,7 @@ class ImageResult:
         num_pixels: of the image; 0 if it is not known.
         seconds: the model's time for it; NaN if it is not known.
         error: why there is no usable prediction, or "".
+        clip: that it is a picture of, or "".
     """
 
     key: str
@@ -50,18 +52,15 @@ class ImageResult:
     num_pixels: int
     seconds: float = math.nan
     error: str = ""
+    clip: str = ""
 
     def of(self, chosen: np.ndarray) -> ImageResult:
         """Return what concerns some of the true segments (a bool for each)."""
-        return ImageResult(
-            self.key,
-            self.family,
-            self.score.of(chosen),
-            self.boundary[chosen],
-            self.areas[chosen],
-            self.num_pixels,
-            self.seconds,
-            self.error,
+        return replace(
+            self,
+            score=self.score.of(chosen),
+            boundary=self.boundary[chosen],
+            areas=self.areas[chosen],
         )
 
 
@@ -71,7 +70,7 @@ class Problem:
 
     Attributes:
         key: the image.
-        kind: "missing", "unknown", "duplicate", "failed", "unreadable" or "other truth".
+        kind: one of those of docs/scoring.md, such as "missing" or "failed".
         text: what it is.
     """
 
@@ -121,6 +120,7 @@ def score_masks(
     ignore: np.ndarray | None = None,
     *,
     family: str = "",
+    clip: str = "",
     seconds: float = math.nan,
 ) -> ImageResult:
     """Score the predictions of one image.
@@ -132,6 +132,7 @@ def score_masks(
         ignore: as `truths`, pixels that count for nothing; boundaries are compared with them
             cleared from both masks.
         family: kind of scene or source.
+        clip: that it is a picture of.
         seconds: the model's time.
 
     Raises:
@@ -152,11 +153,12 @@ def score_masks(
         areas=np.array([np.count_nonzero(truth) for truth in truths], np.int64),
         num_pixels=truths.shape[1] * truths.shape[2],
         seconds=seconds,
+        clip=clip,
     )
 
 
 def unanswered(
-    key: str, error: str, truths: np.ndarray | None = None, family: str = ""
+    key: str, error: str, truths: np.ndarray | None = None, family: str = "", clip: str = ""
 ) -> ImageResult:
     """Return the result of an image without a usable prediction: zero for each true segment."""
     count = 0 if truths is None else len(truths)
@@ -169,6 +171,7 @@ def unanswered(
         areas=np.zeros(0, np.int64) if truths is None else truths.sum((1, 2), dtype=np.int64),
         num_pixels=0 if truths is None else truths.shape[1] * truths.shape[2],
         error=error,
+        clip=clip,
     )
 
 
@@ -197,7 +200,7 @@ def score_run(
     files = prediction_files(path)
     manifest, problems = _manifest_of(path)
     if dataset is None and manifest and manifest.pictures:
-        dataset = _pictures_of(path, manifest)
+        dataset = pictures_of(path, manifest)
     found: dict[str, ImageResult] = {}
     kept: dict[str, Path] = {}
     for file in track(files, name) if track else files:
@@ -207,9 +210,16 @@ def score_run(
             kept[result.key] = file
         problems += [problem] if problem else []
     for key in dataset.keys if dataset else ():
-        if key not in found:
-            problems.append(Problem(key, "missing", "there is no prediction; it scores zero"))
-            found[key] = unanswered(key, "there is no prediction", *_truth_of(key, dataset)[:2])
+        if key in found:
+            continue
+        truth = _truth_of(key, dataset)
+        if truth.truths is None:
+            why = "the dataset's own picture or truth is unusable; it is left out"
+            problems.append(Problem(key, "unusable", why))
+            continue
+        why = "there is no prediction; it scores zero"
+        problems.append(Problem(key, "missing", why))
+        found[key] = unanswered(key, why, truth.truths, truth.family, truth.clip)
     results = tuple(found[key] for key in sorted(found))
     is_oracle = manifest is not None and manifest.is_oracle
     return RunScores(name, results, tuple(problems), kept, dataset, is_oracle)
@@ -221,16 +231,6 @@ def _manifest_of(folder: Path) -> tuple[Manifest | None, list[Problem]]:
         return PredictionFolder(folder).manifest(), []
     except BadFile as error:
         return None, [Problem(MANIFEST, "unreadable", str(error))]
-
-
-def _pictures_of(folder: Path, manifest: Manifest) -> SpelkeBenchFile:
-    path = (folder / manifest.pictures).resolve()
-    if not path.is_file():
-        raise MissingData(
-            f"the pictures of {folder} should be in {path}, which is not there: name their file "
-            "with --dataset"
-        )
-    return SpelkeBenchFile(path)
 
 
 def prediction_files(folder: Path) -> list[Path]:
@@ -269,26 +269,33 @@ def _score_file(
     if dataset and key not in dataset.keys:
         why = "the dataset has no image of this name; it is left out"
         return None, Problem(key, "unknown", why)
-    truths, family, ignore = _truth_of(key, dataset)
+    truths, ignore, family, clip = _truth_of(key, dataset)
     if truths is None and given is not None:
-        truths, family, ignore = given.truths, given.family, given.ignore
+        truths, ignore, family, clip = given.truths, given.ignore, given.family, given.clip
     if given is None or given.masks is None or truths is None:
         kind = "unreadable" if given is None else "failed"
-        return unanswered(key, text, truths, family), Problem(key, kind, text)
+        return unanswered(key, text, truths, family, clip), Problem(key, kind, text)
     problem = None
     if not np.array_equal(truths, given.truths):
         why = "the truth beside the prediction is not the dataset's, which counts"
         problem = Problem(key, "other truth", why)
     try:
-        return score_masks(
-            key, truths, given.masks, ignore, family=family, seconds=given.seconds
-        ), problem
+        about: dict[str, Any] = {"family": family, "clip": clip, "seconds": given.seconds}
+        return score_masks(key, truths, given.masks, ignore, **about), problem
     except InvalidInput as error:
-        return unanswered(key, str(error), truths, family), Problem(key, "failed", str(error))
+        text = str(error)
+        return unanswered(key, text, truths, family, clip), Problem(key, "failed", text)
 
 
-def _truth_of(
-    key: str, dataset: SpelkeBenchFile | None
-) -> tuple[np.ndarray | None, str, np.ndarray | None]:
+class _Truth(NamedTuple):
+    """What a dataset knows of an image."""
+
+    truths: np.ndarray | None = None
+    ignore: np.ndarray | None = None
+    family: str = ""
+    clip: str = ""
+
+
+def _truth_of(key: str, dataset: SpelkeBenchFile | None) -> _Truth:
     item = dataset.read(key).item if dataset else None
-    return (None, "", None) if item is None else (item.segments, item.family, item.ignore)
+    return _Truth(item.segments, item.ignore, item.family, item.clip) if item else _Truth()

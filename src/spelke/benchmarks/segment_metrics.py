@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from spelke.benchmarks.bootstrap import bootstrap_interval, count_clips
 from spelke.benchmarks.matching import iou_matrix, match
 from spelke.errors import InvalidInput
 
@@ -132,7 +133,7 @@ def score_image(
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Plain means over images, with 95 % bootstrap intervals `(low, high)` over images."""
+    """Plain means over images, with 95 % intervals `(low, high)` by `bootstrap_interval`."""
 
     average_precision: float
     average_recall: float
@@ -143,12 +144,20 @@ class Summary:
     own_iou: float
     num_points: int
     num_images: int
+    num_clips: int
 
 
 def summarise(
-    scores: Sequence[ImageScore], generator: np.random.Generator, num_resamples: int = 1000
+    scores: Sequence[ImageScore],
+    generator: np.random.Generator,
+    clips: Sequence[str] | None = None,
 ) -> Summary:
     """Average the scores of images, each image weighing the same (as published).
+
+    Args:
+        scores: of the images.
+        generator: draws for the intervals.
+        clips: see `bootstrap_interval`.
 
     Raises:
         InvalidInput: no scores were given.
@@ -160,38 +169,12 @@ def summarise(
     return Summary(
         average_precision=float(np.mean([score.average_precision for score in scores])),
         average_recall=float(recalls.mean()),
-        recall_interval=bootstrap_interval(recalls, generator, num_resamples),
+        recall_interval=bootstrap_interval(recalls, generator, clips),
         mean_iou=float(overlaps.mean()),
-        iou_interval=bootstrap_interval(overlaps, generator, num_resamples),
+        iou_interval=bootstrap_interval(overlaps, generator, clips),
         own_recall=float(np.mean([score.own_recall for score in scores])),
         own_iou=float(np.mean([score.own_iou for score in scores])),
         num_points=sum(score.num_points for score in scores),
         num_images=len(scores),
+        num_clips=len(scores) if clips is None else count_clips(clips),
     )
-
-
-def bootstrap_interval(
-    values: Float[np.ndarray, " image"],
-    generator: np.random.Generator,
-    num_resamples: int = 1000,
-    coverage: float = 0.95,
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean: images are drawn with replacement."""
-    return percentile_interval(resampled_means(values, generator, num_resamples), coverage)
-
-
-def resampled_means(
-    values: Float[np.ndarray, " image"], generator: np.random.Generator, num_resamples: int = 1000
-) -> Float[np.ndarray, " resample"]:
-    """Means over images drawn with replacement; a generator in the same state draws the same."""
-    draws = generator.integers(len(values), size=(num_resamples, len(values)))
-    return values[draws].mean(1)
-
-
-def percentile_interval(
-    estimates: Float[np.ndarray, " resample"], coverage: float = 0.95
-) -> tuple[float, float]:
-    """Return the middle `coverage` of what resamples gave."""
-    tail = 50 * (1 - coverage)
-    low, high = np.percentile(estimates, [tail, 100 - tail])
-    return float(low), float(high)

@@ -14,18 +14,19 @@ import numpy as np
 from jaxtyping import UInt8
 
 from spelke.benchmarks.answers import Answer
-from spelke.benchmarks.report import score_answers
-from spelke.benchmarks.segment_metrics import (
+from spelke.benchmarks.bootstrap import (
+    Interval,
     bootstrap_interval,
     percentile_interval,
     resampled_means,
+    span,
 )
+from spelke.benchmarks.breakdown import plain_number
+from spelke.benchmarks.report import score_answers
 from spelke.benchmarks.sheet import Case, draw_case
 from spelke.benchmarks.test_set import TestItem
 from spelke.errors import MissingData
 from spelke.viz.sheet import Panel, arrange
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class ShiftRow:
         ):
             plain |= {name: value, f"{name}_low": low, f"{name}_high": high}
         rounded = {
-            name: round(value, 4) if isinstance(value, float) else value
+            name: plain_number(value, 4) if isinstance(value, float) else value
             for name, value in plain.items()
         }
         return {
@@ -115,6 +116,11 @@ def compare(
         name: np.array([score.average_recall for score in found]) for name, found in scores.items()
     }
     reference = next(iter(versions))
+    clips = [item.clip for item in versions[reference]]
+
+    def interval(values: np.ndarray) -> Interval:
+        return bootstrap_interval(values, np.random.default_rng(seed), clips)
+
     rows = []
     for name, found in scores.items():
         overlaps = np.array([score.mean_iou for score in found])
@@ -125,13 +131,13 @@ def compare(
                 version=name,
                 reference=reference,
                 recall=float(recalls[name].mean()),
-                recall_interval=bootstrap_interval(recalls[name], np.random.default_rng(seed)),
+                recall_interval=interval(recalls[name]),
                 iou=float(overlaps.mean()),
-                iou_interval=bootstrap_interval(overlaps, np.random.default_rng(seed)),
+                iou_interval=interval(overlaps),
                 change=float(change.mean()),
-                change_interval=bootstrap_interval(change, np.random.default_rng(seed)),
+                change_interval=interval(change),
                 kept=_share(recalls[name].mean(), recalls[reference].mean()),
-                kept_interval=_share_interval(recalls[name], recalls[reference], seed),
+                kept_interval=_share_interval(recalls[name], recalls[reference], clips, seed),
                 num_points=sum(score.num_points for score in found),
                 num_images=len(found),
             )
@@ -143,10 +149,13 @@ def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole > 0 else float("nan")
 
 
-def _share_interval(values: np.ndarray, reference: np.ndarray, seed: int) -> Interval:
-    """Percentile bootstrap of a ratio of means: pictures are drawn together with replacement."""
+def _share_interval(
+    values: np.ndarray, reference: np.ndarray, clips: Sequence[str], seed: int
+) -> Interval:
+    """Percentile bootstrap of a ratio of means: the same pictures are drawn for both."""
     above, below = (
-        resampled_means(column, np.random.default_rng(seed)) for column in (values, reference)
+        resampled_means(column, np.random.default_rng(seed), clips)
+        for column in (values, reference)
     )
     if not (below > 0).all():
         return float("nan"), float("nan")
@@ -176,15 +185,11 @@ def draw_table(rows: Sequence[ShiftRow], title: str) -> Any:
             row = found[model, version]
             cells.append(f"{row.recall:.3f} / {row.iou:.3f}")
             if version != reference:
-                cells.append(f"{row.change:+.3f} ({_span(row.change_interval, '+.3f')})")
-                kept = f"{row.kept:.0%} ({_span(row.kept_interval, '.0%')})"
+                cells.append(f"{row.change:+.3f} ({span(row.change_interval, '+.3f')})")
+                kept = f"{row.kept:.0%} ({span(row.kept_interval, '.0%')})"
                 cells.append(kept if found[model, reference].recall > 0 else "-")
         table.add_row(*cells)
     return table
-
-
-def _span(interval: Interval, form: str) -> str:
-    return f"{interval[0]:{form}} to {interval[1]:{form}}"
 
 
 def draw_versions(

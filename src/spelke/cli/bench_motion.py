@@ -105,7 +105,7 @@ def _report(verb: Motion, moments: Sequence[Moment], found: Parts, models: Seque
     leads = [
         lead
         for part, methods in found.items()
-        for lead in leads_of(part, methods, without(methods, models))
+        for lead in leads_of(part, moments, methods, without(methods, models))
     ]
     if verb.json:
         for row in (*rows, *leads):

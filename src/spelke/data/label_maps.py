@@ -44,12 +44,13 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A picture, its label map, and names for them."""
+    """A picture, its label map, and names for them; `clip` as in `TestItem`."""
 
     key: str
     family: str
     image: Path
     labels: Path
+    clip: str = ""
 
 
 def find_pairs(
@@ -105,7 +106,7 @@ def find_davis(
             image = roots[0] / sequence.name / f"{labels.stem}.jpg"
             if image.is_file():
                 key = f"{sequence.name}_{labels.stem}"
-                pairs.append(Pair(key, sequence.name, image, labels))
+                pairs.append(Pair(key, sequence.name, image, labels, clip=sequence.name))
             else:
                 alone.append(f"{sequence.name}/{labels.name}")
     if not pairs:
@@ -151,7 +152,14 @@ def read_pair(
     masks = np.array([labels == value for value in values], bool).reshape(-1, *labels.shape)
     ignore = labels == ignore_value if ignore_value is not None else None
     return item_of_masks(
-        pair.key, image, masks, selection, family=pair.family, ignore=ignore, attributes=attributes
+        pair.key,
+        image,
+        masks,
+        selection,
+        family=pair.family,
+        clip=pair.clip,
+        ignore=ignore,
+        attributes=attributes,
     )
 
 
@@ -162,6 +170,7 @@ def item_of_masks(
     selection: Selection,
     *,
     family: str = "",
+    clip: str = "",
     ignore: Bool[np.ndarray, "height width"] | None = None,
     attributes: Mapping[str, str] | None = None,
 ) -> TestItem | None:
@@ -186,6 +195,7 @@ def item_of_masks(
         ignore=nothing if ignore is None else (nothing | ignore) & ~kept,
         instances=kept,
         attributes=attributes or {},
+        clip=clip,
     )
 
 
