@@ -114,6 +114,13 @@ def test_a_folder_is_not_overwritten(tmp_path):
         write_bytes(tmp_path, b"")
 
 
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "taken").write_text("")
+    for place in ("taken/x.txt", "taken/deeper/x.txt"):
+        with pytest.raises(InvalidInput, match="is a file of that name"):
+            write_text(tmp_path / place, "words")
+
+
 def test_json_has_no_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", float("nan"))

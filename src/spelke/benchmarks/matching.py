@@ -34,8 +34,8 @@ def iou_matrix(
 
     Source: Venkatesh et al. 2025, SpelkeBench; the `ignore` maps are ours.
     """
-    true = as_masks(truths, "truths")
-    predicted = as_masks(predictions, "predictions")
+    true = _as_booleans(truths, "truths")
+    predicted = _as_booleans(predictions, "predictions")
     if truths.shape[1:] != predictions.shape[1:]:
         raise InvalidInput(
             f"truths of size {truths.shape[1:]} (height, width) and predictions of size "
@@ -47,7 +47,7 @@ def iou_matrix(
             raise InvalidInput(
                 f"ignore must have the shape of the truths {truths.shape}, got {ignore.shape}"
             )
-        ignored = as_masks(ignore, "ignore")
+        ignored = _as_booleans(ignore, "ignore")
         true = true & ~ignored
         predicted_area = predicted_area - _intersections(ignored, predicted)
     intersection = _intersections(true, predicted)
@@ -67,8 +67,21 @@ def match(
     return linear_sum_assignment(overlaps, maximize=True)
 
 
-def as_masks(masks: np.ndarray, name: str) -> np.ndarray:
-    """Return (count, height, width) masks as bool.
+def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Rows and columns that hold all of a (height, width) mask: `(top, bottom, left, right)`.
+
+    Ends are exclusive; an empty mask has a box of no pixels.
+    """
+    rows = np.flatnonzero(mask.any(1))
+    if not rows.size:
+        return 0, 0, 0, 0
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(0))
+    return top, bottom, int(columns[0]), int(columns[-1]) + 1
+
+
+def _as_booleans(masks: np.ndarray, name: str) -> np.ndarray:
+    """Return (count, height, width) masks as bool; 255 of a file is no mask here, but a mistake.
 
     Raises:
         InvalidInput: another number of axes, or values (NaN as well) other than 0 and 1.
@@ -84,19 +97,6 @@ def as_masks(masks: np.ndarray, name: str) -> np.ndarray:
             f"{masks.max()}: compare with a threshold first"
         )
     return truthy
-
-
-def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Rows and columns that hold all of a (height, width) mask: `(top, bottom, left, right)`.
-
-    Ends are exclusive; an empty mask has a box of no pixels.
-    """
-    rows = np.flatnonzero(mask.any(1))
-    if not rows.size:
-        return 0, 0, 0, 0
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(mask[top:bottom].any(0))
-    return top, bottom, int(columns[0]), int(columns[-1]) + 1
 
 
 def _areas(masks: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         The path to write to. It exists and is empty.
 
     Raises:
-        InvalidInput: `path` is a folder.
+        InvalidInput: `path` is a folder, or its folder is a file.
         Unavailable: the disk is full, or the folder may not be written to.
     """
     target = Path(path).expanduser().resolve()
@@ -45,7 +45,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InvalidInput(f"cannot write the file {target}: there is a folder of that name")
     temporary = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(4)}.part{target.suffix}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         temporary.open("xb").close()
         if target.exists():
             shutil.copymode(target, temporary)
@@ -60,6 +60,17 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
     with suppress(OSError):  # some file systems cannot flush a folder
         _flush(target.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InvalidInput(
+            f"cannot write into {folder}: there, or above it, is a file of that name"
+        ) from error
+    except FileNotFoundError as error:  # file systems without real folders, such as /proc
+        raise Unavailable(f"the folder {folder} cannot be made: choose another one") from error
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
