@@ -168,6 +168,12 @@ def test_other_code_is_another_model_and_another_model_is_refused(dataset, folde
         run(dataset, folder / "foreign")
 
 
+def test_a_class_is_the_same_model_in_both_spellings(dataset, folder):
+    run(dataset, folder / "out")
+    again = run(dataset, folder / "out", spec=ModelSpec("mymodel:Square", "cpu"))
+    assert (again.answered, len(again.kept)) == ([], 6)
+
+
 def test_a_poisoned_picture_costs_itself_and_keeps_its_traceback(folder, items):
     dataset = write(folder / "set.h5", items, corners=(1, 2, 3))
     told = []

@@ -188,7 +188,8 @@ def _of_class(
         )
     file = inspect.getsourcefile(found)
     source = without_words(Path(file).read_text(encoding="utf-8")) if file else place
-    identity = digest_of(place, source, sorted(options.items()), said or image_range)
+    named = f"{found.__module__}.{found.__qualname__}"  # however the place was written
+    identity = digest_of(named, source, sorted(options.items()), said or image_range)
     if isinstance(made, SegmentationModel):
         made.name = made.name or found.__name__
         made.identity = made.identity or identity

@@ -102,7 +102,8 @@ class PredictionFolder:
                 f"{self.path} holds predictions of another program, which cannot be verified; "
                 "choose another folder"
             )
-        if before is not None and before.model != manifest.model:
+        # package.module:Class and package.module.Class are one model.
+        if before is not None and _dotted(before.model) != _dotted(manifest.model):
             raise InvalidInput(
                 f"{self.path} holds predictions of {before.model}, not of {manifest.model}; "
                 "choose another folder"
@@ -221,6 +222,10 @@ class PredictionFolder:
         if not found:
             raise MissingData(f"there are no predictions (.h5) in {self.path}; run a model first")
         return [found[name] for name in sorted(found)]
+
+
+def _dotted(model: str) -> str:
+    return model.replace(":", ".")
 
 
 def pictures_of(folder: Path, manifest: Manifest) -> SpelkeBenchFile:
