@@ -9,12 +9,12 @@ import ast
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spelke.cli.bench_parts import answering, say
-from spelke.cli.cluster import ClusterOptions, part_of
+from spelke.cli.cluster import Cluster, ClusterOptions, part_of
 from spelke.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ else:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(ClusterOptions):
+class Run:
     """Ask a model about every picture of a SpelkeBench file and keep what it answers.
 
     Each picture gets a file of its own as soon as it is answered. A run that was interrupted goes
@@ -60,13 +60,14 @@ class Run(ClusterOptions):
     """Of models that draw at random; each picture has its own."""
     json: bool = False
     """Print what became of the pictures as JSON."""
+    cluster: Cluster = field(default_factory=ClusterOptions)
 
     def run(self) -> int:
         """Ask what is missing."""
         from spelke.benchmarks.asking import ModelSpec
 
         spec = ModelSpec(self.model, self.device, parse_options(self.option), self.seed)
-        engine = self._on_ray(spec) if self.engine == "ray" else self._here(spec)
+        engine = self._on_ray(spec) if self.cluster.engine == "ray" else self._here(spec)
         outcome, notes = measure(
             spec, self.dataset, self.out, engine, self.images or None, self.shard
         )
@@ -92,7 +93,7 @@ class Run(ClusterOptions):
                 "--gpus and --timeout are for local workers; with --engine ray say --workers and "
                 "--gpus-per-worker"
             )
-        return RayWorkers(spec, self.ray_options(self.workers), say)
+        return RayWorkers(spec, self.cluster.ray_options(self.workers), say)
 
 
 def measure(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from spelke.errors import InvalidInput
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterOptions:
-    """What every verb that has workers can be told about a Ray cluster."""
+    """Where workers run: for every verb that has them."""
 
     engine: Literal["local", "ray"] = "local"
     """Where workers run: on this machine, or on a Ray cluster that exists."""
@@ -47,6 +49,10 @@ class ClusterOptions:
             retries=self.retries,
             working_dir=None if self.working_dir is None else str(self.working_dir),
         )
+
+
+Cluster = Annotated[ClusterOptions, tyro.conf.OmitArgPrefixes]
+"""As a part of a verb's options."""
 
 
 def parse_shard(text: str) -> tuple[int, int]:

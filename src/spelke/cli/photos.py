@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spelke.cli.cluster import ClusterOptions, part_of
+from spelke.cli.cluster import Cluster, ClusterOptions, part_of
 from spelke.errors import InvalidInput, MissingData, Unavailable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Told:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhotoOptions(ClusterOptions):
+class PhotoOptions:
     """What every verb that looks at photos can be told, and what such a verb defines."""
 
     endings: ClassVar[tuple[str, ...]] = ()
@@ -79,6 +79,7 @@ class PhotoOptions(ClusterOptions):
     """Processes, each with the model; one is this process, unless on a cluster."""
     gpus: tuple[int, ...] = ()
     """One process on each of these GPUs instead of --workers."""
+    cluster: Cluster = field(default_factory=ClusterOptions)
 
     def prepared(self, observer: Observer) -> Observer:
         """The observer as the verb wants it."""
@@ -122,11 +123,12 @@ class PhotoOptions(ClusterOptions):
 
         if self.workers < 1:
             raise InvalidInput(f"--workers must be at least 1, got {self.workers}")
-        if self.engine == "ray":
+        cluster = self.cluster
+        if cluster.engine == "ray":
             if self.gpus:
                 raise InvalidInput("--gpus is for this machine; with ray say --gpus-per-worker")
-            here = replace(self, device="cuda:0") if self.gpus_per_worker > 0 else self
-            return RayPool(partial(make_looker, here), self.ray_options(self.workers), _say)
+            here = replace(self, device="cuda:0") if cluster.gpus_per_worker > 0 else self
+            return RayPool(partial(make_looker, here), cluster.ray_options(self.workers), _say)
         if self.gpus:
             return ProcessPool(make_for, gpu_places(self.gpus))
         if self.workers > 1:

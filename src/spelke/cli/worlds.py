@@ -11,13 +11,13 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from spelke.cli.cluster import ClusterOptions, part_of
+from spelke.cli.cluster import Cluster, ClusterOptions, part_of
 from spelke.cli.parse import parse
 from spelke.cli.shard_making import make_shards
 from spelke.data.shard_jobs import ShardJob, check_made_with
@@ -45,7 +45,7 @@ Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Make(ClusterOptions):
+class Make:
     """Make scenes: shards for training, or one HDF5 file for evaluation.
 
     What is already there and whole is kept, so the same command resumes; Ctrl-C leaves whole shards
@@ -85,6 +85,7 @@ class Make(ClusterOptions):
     """Scenes in one shard."""
     shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = ""
     """Only part I, counted from 0, of N parts of the shards, as for one of N machines."""
+    cluster: Cluster = field(default_factory=ClusterOptions)
 
     def run(self) -> int:
         """Make what is missing."""
@@ -105,7 +106,7 @@ class Make(ClusterOptions):
         if missing < wanted:
             print(f"{wanted - missing} scenes are there already", file=sys.stderr)
         started = time.monotonic()
-        failed = make_shards(todo, self.workers, self) if todo else 0
+        failed = make_shards(todo, self.workers, self.cluster) if todo else 0
         if failed:
             print(f"{failed} of {len(part)} shards failed; the others are done", file=sys.stderr)
             return 1
