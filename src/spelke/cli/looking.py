@@ -20,7 +20,9 @@ PHOTOS_AT_ONCE = 16
 """Photos that are asked side by side, except on the CPU, where that brings no speed and each is
 better finished before the next."""
 
-_CODE = ("spelke.discovery", "spelke.rollout", "spelke.tokens", "spelke.cli.looking")
+_CODE = (
+    "spelke.discovery", "spelke.rollout", "spelke.models", "spelke.tokens", "spelke.cli.looking",
+)  # fmt: skip
 """Packages that answers depend on."""
 
 
