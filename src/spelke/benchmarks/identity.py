@@ -16,6 +16,10 @@ DIGITS = 12
 _BLOCK = 1 << 24
 
 
+WORLD_MODEL_CODE = ("spelke.discovery", "spelke.rollout", "spelke.models", "spelke.tokens")
+"""Packages that the answers of our world models depend on."""
+
+
 def digest_of_code(*packages: str) -> str:
     """Return hexadecimal digits of what these packages do, whatever their comments say."""
     digest = hashlib.sha256()

@@ -20,11 +20,6 @@ PHOTOS_AT_ONCE = 16
 """Photos that are asked side by side, except on the CPU, where that brings no speed and each is
 better finished before the next."""
 
-_CODE = (
-    "spelke.discovery", "spelke.rollout", "spelke.models", "spelke.tokens", "spelke.cli.looking",
-)  # fmt: skip
-"""Packages that answers depend on."""
-
 
 @dataclass(frozen=True, slots=True)
 class LookerCard:
@@ -113,7 +108,7 @@ def make_looker(options: PhotoOptions) -> tuple[Looker, LookerCard]:
         SpelkeError: see `spelke.load`.
     """
     import spelke
-    from spelke.benchmarks.identity import digest_of, digest_of_code
+    from spelke.benchmarks.identity import WORLD_MODEL_CODE, digest_of, digest_of_code
     from spelke.discovery.load import device_choice
     from spelke.weights.checkpoint_files import CONFIG
     from spelke.weights.load import find_folder
@@ -124,5 +119,7 @@ def make_looker(options: PhotoOptions) -> tuple[Looker, LookerCard]:
     config = (find_folder(options.model) / CONFIG).read_bytes()
     at_once = 1 if choice.device.type == "cpu" else PHOTOS_AT_ONCE
     remarks = (f"{options.model} on {choice}", observer.world_model.batching)
-    identity = digest_of(config, options.parity, digest_of_code(*_CODE))
-    return Looker(options.prepared(observer), options), LookerCard(identity, at_once, remarks)
+    code = digest_of_code(*WORLD_MODEL_CODE, "spelke.cli.looking")
+    return Looker(options.prepared(observer), options), LookerCard(
+        digest_of(config, options.parity, code), at_once, remarks
+    )

@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from spelke.benchmarks.identity import digest_of, digest_of_checkpoint, digest_of_code
+from spelke.benchmarks.identity import (
+    WORLD_MODEL_CODE,
+    digest_of,
+    digest_of_checkpoint,
+    digest_of_code,
+)
 from spelke.benchmarks.segmenter import Points, SegmentationModel
 from spelke.data.test_item import TestItem
 from spelke.errors import UnknownName
@@ -69,6 +74,6 @@ class CheckpointSegmenter(ObserverSegmenter):
             ) from error
         observer = spelke.load(model_path, device=device)
         weights = digest_of_checkpoint(folder)
-        code = digest_of_code("spelke.discovery", "spelke.rollout", "spelke.tokens")
+        code = digest_of_code(*WORLD_MODEL_CODE)
         at_once = 1 if device == "cpu" else ITEMS_AT_ONCE
         super().__init__(observer, folder.name, digest_of(weights, code), weights, at_once)
