@@ -77,7 +77,7 @@ def _worlds(some: Sequence[Result], base: Result | None) -> str:
             f"{minutes:.1f}" if minutes else "", f"{held['loss']:.3f}",
             f"{held.get('follow', np.nan):.2f}", f"{held.get('leak', np.nan):.2f}",
             f"{held.get('iou', np.nan):.2f}",
-            f"{total['AR']:.3f} ({total['AR_low']:.3f}–{total['AR_high']:.3f})",
+            f"{total['AR']:.3f}{_between(total)}",
             f"{total['mIoU']:.3f}", apart,
         ))  # fmt: skip
     asked = dict.fromkeys(
@@ -85,6 +85,12 @@ def _worlds(some: Sequence[Result], base: Result | None) -> str:
     )
     told = "; ".join(f"set `{name}`, {n} points on {images} pictures" for name, n, images in asked)
     return f"Held-out worlds: {told}.\n\n{_markdown(head, rows)}"
+
+
+def _between(total: Mapping[str, Any]) -> str:
+    """The interval of an AR; a handful of pictures has none."""
+    low, high = total["AR_low"], total["AR_high"]
+    return "" if low is None else f" ({low:.3f}–{high:.3f})"
 
 
 def _set_of(result: Result) -> str:

@@ -15,7 +15,7 @@ HISTORY = {
 def test_a_card_says_what_a_user_must_know():
     card = write_card("mine", HISTORY)
     assert card.startswith("# mine\n")
-    for text in ("12 simulated scenes", "300 of 800", "4800 pictures", "1.5 minutes", "torch 2.9"):
+    for text in ("12 simulated scenes", "300 of 1800", "4800 pictures", "1.5 minutes", "torch 2.9"):
         assert text in card
     assert "| held_out/follow | 0.8123 |" in card
     for title in ("## Limits", "## Licence"):
