@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spelke.errors import InvalidInput
 from spelke.tokens.flow_codes import cell_displacements
+from spelke.training.codec import spread
 from spelke.training.world import WorldBatch
 
 _MOVING_PX = 0.5
@@ -37,8 +38,7 @@ def choose_displacements(batches: Iterable[WorldBatch], num_codes: int) -> Float
         [cell_displacements(batch.flow.flatten(0, 1)).flatten(0, 2).cpu() for batch in batches]
     )
     moving = cells[cells.norm(dim=1) >= _MOVING_PX]
-    count = min(_SEEN, len(moving))
-    moving = moving[torch.arange(count) * len(moving) // max(1, count)]
+    moving = spread(moving, _SEEN)
     different = len(moving.unique(dim=0))
     if different < num_codes - 1:
         raise InvalidInput(
