@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.study_report import markdown_table
 from benchmarks.transfer import replaced
 
 PAGE = Path(__file__).parents[1] / "docs" / "side-by-side.md"
@@ -70,11 +71,9 @@ def spelke(verb: str, *arguments: Any) -> list[str]:
 
 def overall(rows: Sequence[dict[str, Any]]) -> str:
     """The table of all models, best first, oracles last."""
-    totals = sorted(
-        (row for row in rows if row["kind"] == "all"), key=lambda row: (row["oracle"], -row["AR"])
-    )
+    totals = best_first(rows)
     head = ["model", "AR", "95 % of AR", *COLUMNS.values(), "s a picture"]
-    lines = [head, ["---"] * len(head)]
+    lines = []
     for row in totals:
         numbers = [f"{row[name]:.3f}" for name in COLUMNS]
         known = row["AR_low"] is not None  # a handful of pictures has no interval
@@ -82,28 +81,29 @@ def overall(rows: Sequence[dict[str, Any]]) -> str:
         seconds = f"{row['seconds_per_image']:.3f}"
         lines.append([_named(row), f"{row['AR']:.3f}", between, *numbers, seconds])
     counts = f"{totals[0]['images']} pictures, {totals[0]['truths']} segments"
-    return f"{counts}\n\n" + _table(lines)
+    return f"{counts}\n\n" + markdown_table(head, lines)
 
 
 def by_group(rows: Sequence[dict[str, Any]], kind: str) -> str:
     """AR of every model on each part of one kind, in the order of their AR over all."""
-    totals = {row["run"]: row for row in rows if row["kind"] == "all"}
-    order = sorted(totals.values(), key=lambda row: (row["oracle"], -row["AR"]))
+    order = best_first(rows)
     parts = [row for row in rows if row["kind"] == kind]
     groups = {row["group"]: row["truths"] for row in parts}
-    lines = [[f"AR by {kind} (segments)", *map(_named, order)], ["---"] * (1 + len(order))]
+    lines = []
     for group, count in groups.items():
         found = {row["run"]: f"{row['AR']:.3f}" for row in parts if row["group"] == group}
         lines.append([f"{group} ({count})", *(found.get(row["run"], "") for row in order)])
-    return _table(lines)
+    return markdown_table([f"AR by {kind} (segments)", *map(_named, order)], lines)
+
+
+def best_first(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows over everything, by AR, oracles last."""
+    totals = [row for row in rows if row["kind"] == "all"]
+    return sorted(totals, key=lambda row: (row["oracle"], -row["AR"]))
 
 
 def _named(row: dict[str, Any]) -> str:
     return f"*{row['run']}*" if row["oracle"] else f"`{row['run']}`"
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def _worlds(some: Sequence[Result], base: Result | None) -> str:
         (_set_of(one), total_of(one)["n"], total_of(one)["images"]) for one in some
     )
     told = "; ".join(f"set `{name}`, {n} points on {images} pictures" for name, n, images in asked)
-    return f"Held-out worlds: {told}.\n\n{_markdown(head, rows)}"
+    return f"Held-out worlds: {told}.\n\n{markdown_table(head, rows)}"
 
 
 def _between(total: Mapping[str, Any]) -> str:
@@ -118,7 +118,7 @@ def _codecs(some: Sequence[Result]) -> str:
             f"{codec['psnr']:.1f}" if "psnr" in codec else "", *errors,
             f"{codec['motion_px']:.1f}" if "motion_px" in codec else "",
         ))  # fmt: skip
-    return _markdown(head, rows)
+    return markdown_table(head, rows)
 
 
 def _by_family(some: Sequence[Result]) -> str:
@@ -138,10 +138,11 @@ def _by_family(some: Sequence[Result]) -> str:
             cells.append(f"{np.mean(values):.3f} ({span(interval, between='–')})")
             count = len(values)
         rows.append((title, *cells, str(count)))
-    return _markdown(head, rows)
+    return markdown_table(head, rows)
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, a line for each row and one below the head."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

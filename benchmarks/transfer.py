@@ -101,7 +101,7 @@ def replaced(page: str, part: str, text: str) -> str:
     pattern = re.compile(rf"(<!-- {part} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not pattern.search(page):
         sys.exit(f"the page has no marks for {part}")
-    return pattern.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page)
+    return pattern.sub(lambda found: f"{found[1]}\n{text.strip()}\n\n{found[2]}", page)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ from pathlib import Path
 
 DIGITS = 12
 _BLOCK = 1 << 24
-
-
 WORLD_MODEL_CODE = ("spelke.discovery", "spelke.rollout", "spelke.models", "spelke.tokens")
 """Packages that the answers of our world models depend on."""
 
