@@ -19,6 +19,8 @@ from typing import Any
 from benchmarks.study_report import markdown_table
 from benchmarks.transfer import replaced
 
+from benchmarks import carried
+
 PAGE = Path(__file__).parents[1] / "docs" / "side-by-side.md"
 MODELS = (
     "spelke-small", "spelke-tiny", "grabcut", "random-walker", "felzenszwalb", "slic-merge",
@@ -26,6 +28,8 @@ MODELS = (
 )  # fmt: skip
 WORLDS_ONLY = ("instance-oracle", "part-oracle")
 """Masks of photographs do not tell an object from what it carries, nor its parts."""
+OUTLINES = "instance-oracle"
+"""Knows which pixels are the poked object, and so which are carried."""
 COLUMNS = {"mIoU": "mIoU", "AR_ten_thresholds": "AR, 10 thresholds", "boundary_F": "boundary F"}
 
 
@@ -59,6 +63,16 @@ def tabulate(name: str, file: Path, models: Sequence[str], out: Path) -> None:
     text = replaced(PAGE.read_text(encoding="utf-8"), f"{name}-all", overall(rows))
     for kind in ("family", "size"):
         text = replaced(text, f"{name}-{kind}", by_group(rows, kind))
+    if OUTLINES in models:
+        answers = {
+            _named(row): carried.read_carried(out / row["run"], out / OUTLINES)
+            for row in best_first(rows)
+        }
+        text = replaced(text, f"{name}-carried", carried.overall(answers))
+        text = replaced(text, f"{name}-carried-family", carried.by_family(answers))
+        for what in ("wrong", "right"):
+            table = carried.recall_by_family(answers, wrong=what == "wrong")
+            text = replaced(text, f"{name}-{what}-family", table)
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from benchmarks import side_by_side
 from spelke.data.spelkebench import write_spelkebench
 
 PARTS = ("all", "family", "size")
+CARRIED = ("carried", "carried-family", "wrong-family", "right-family")
 
 
 def row(run, kind="all", group="all", recall=0.5, oracle=False):
@@ -49,12 +50,14 @@ def test_the_page_has_a_place_for_every_table():
     for name in ("worlds", "real"):
         for part in PARTS:
             assert replaced(text, f"{name}-{part}", "x") != text
+    for part in CARRIED:
+        assert replaced(text, f"worlds-{part}", "x") != text
 
 
 @pytest.mark.slow
 def test_a_file_that_is_there_is_asked_and_tabulated(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
-    marks = [f"<!-- worlds-{part} -->\n<!-- end -->\n" for part in PARTS]
+    marks = [f"<!-- worlds-{part} -->\n<!-- end -->\n" for part in (*PARTS, *CARRIED)]
     page.write_text("\n".join(marks))
     monkeypatch.setattr(side_by_side, "PAGE", page)
     out = tmp_path / "side"
