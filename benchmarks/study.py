@@ -38,7 +38,7 @@ from benchmarks.study_shards import shards_of
 
 from spelke.benchmarks.held_out import HeldOutSettings, make_test_set
 from spelke.benchmarks.test_set import TestItem
-from spelke.data.worlds import Record
+from spelke.data.world_records import Record
 from spelke.errors import InvalidInput, SpelkeError
 from spelke.runtime.files import write_json
 from spelke.training.log import read_log

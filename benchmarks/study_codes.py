@@ -17,7 +17,7 @@ import torch
 from benchmarks.study_score import BATCH, CODEC_BATCHES, Examined, codec_numbers, flow_errors
 from torch import Tensor
 
-from spelke.data.worlds import Record
+from spelke.data.world_records import Record
 from spelke.tokens.flow_codes import cell_displacements, nearest_codes, spread_cells
 from spelke.training.recipes import find_recipe
 from spelke.training.samples import SampleConfig, SceneSamples

@@ -22,7 +22,7 @@ from spelke.benchmarks.load_segmenter import load_segmenter
 from spelke.benchmarks.quick import run_models
 from spelke.benchmarks.report import score_answers
 from spelke.benchmarks.test_set import TestItem
-from spelke.data.worlds import Record
+from spelke.data.world_records import Record
 from spelke.models.local_quantizer import LocalQuantizer
 from spelke.training.codec import QuantizerObjective, measure_flow_table
 from spelke.training.published import PublishedObjective, PublishedTask

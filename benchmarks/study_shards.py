@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spelke.data.worlds import Record, read_shards
+from spelke.data.world_records import Record
+from spelke.data.worlds import read_shards
 from spelke.errors import MissingData
 from spelke.runtime.files import atomic_write
 

@@ -26,7 +26,7 @@ import torch
 
 import spelke.worlds.generate as generate
 import spelke.worlds.poking as poking
-from spelke.data.worlds import encode
+from spelke.data.world_records import encode
 from spelke.worlds.generate import SceneOptions, make_scene
 from spelke.worlds.raycast import CastRenderer
 from spelke.worlds.render import Renderer

@@ -19,7 +19,8 @@ from tests.training.scenes import hand_made_scene, moving_squares, records
 
 from benchmarks import study_score
 from spelke.benchmarks.cost import prefix_ask, prefix_look
-from spelke.data.worlds import decode, read_shards, write_shard
+from spelke.data.world_records import decode
+from spelke.data.worlds import read_shards, write_shard
 from spelke.errors import InvalidInput, MissingData, UnknownName
 from spelke.models.prefix import PrefixConfig, PrefixWorld
 from spelke.training.recipes import find_recipe

@@ -7,15 +7,12 @@ import tarfile
 import numpy as np
 import pytest
 
+from spelke.data.world_records import decode, encode, pack_depth, unpack_depth
 from spelke.data.worlds import (
-    decode,
-    encode,
     hdf5_keys,
-    pack_depth,
     read_hdf5,
     read_scenes,
     read_shards,
-    unpack_depth,
     write_hdf5,
     write_shard,
 )
@@ -156,7 +153,7 @@ def test_a_sample_without_a_part_or_of_another_schema_is_refused(scene, monkeypa
         decode({name: body for name, body in record.items() if name != "ids.png"})
     with pytest.raises(BadFile):
         decode({**record, "depth.png": b"garbage"})
-    monkeypatch.setattr("spelke.data.worlds.SCHEMA", 99)
+    monkeypatch.setattr("spelke.data.world_records.SCHEMA", 99)
     with pytest.raises(BadFile, match="schema"):
         decode(record)
 

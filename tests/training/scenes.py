@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 
-from spelke.data.worlds import Record, encode
+from spelke.data.world_records import Record, encode
 from spelke.geometry.camera import rotation_from_vector
 from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
 from spelke.models.prefix import PrefixConfig

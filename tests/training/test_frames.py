@@ -5,7 +5,8 @@ import pytest
 import torch
 from tests.training.scenes import SAMPLES, hand_made_scene
 
-from spelke.data.worlds import encode, write_shard
+from spelke.data.world_records import encode
+from spelke.data.worlds import write_shard
 from spelke.errors import InvalidInput
 from spelke.models.two_frame import TwoFrameConfig, TwoFramePredictor
 from spelke.training.frames import FrameBatch, FrameObjective, FrameSamples, FrameTask

@@ -7,7 +7,7 @@ from tests.training.scenes import hand_made_scene
 from tests.training.toy import ToyObjective, ToyTask
 from torch import nn
 
-from spelke.data.worlds import encode
+from spelke.data.world_records import encode
 from spelke.errors import Unavailable
 from spelke.training import memory
 from spelke.training.memory import (

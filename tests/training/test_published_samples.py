@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.training.scenes import PUBLISHED, SAMPLES, hand_made_scene, records
 
-from spelke.data.worlds import encode
+from spelke.data.world_records import encode
 from spelke.errors import InvalidInput
 from spelke.tokens.campose import IDENTITY_CODES
 from spelke.training.published_samples import (

@@ -21,14 +21,8 @@ from spelke.cli.cluster import Cluster, ClusterOptions, part_of
 from spelke.cli.parse import parse
 from spelke.cli.shard_making import make_shards
 from spelke.data.shard_jobs import ShardJob, check_made_with
-from spelke.data.worlds import (
-    decode,
-    hdf5_keys,
-    read_hdf5,
-    read_scenes,
-    read_shards,
-    write_hdf5,
-)
+from spelke.data.world_records import decode
+from spelke.data.worlds import hdf5_keys, read_hdf5, read_scenes, read_shards, write_hdf5
 from spelke.errors import InvalidInput, SpelkeError
 from spelke.worlds.generate import SceneOptions, make_scene
 from spelke.worlds.layout import FAMILIES

@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from spelke.data.worlds import decode, read_shards, write_shard
+from spelke.data.world_records import decode
+from spelke.data.worlds import read_shards, write_shard
 from spelke.errors import BadFile, InvalidInput, MissingData
 from spelke.worlds.generate import SceneOptions, make_scene
 from spelke.worlds.photos import Photos

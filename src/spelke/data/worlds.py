@@ -1,198 +1,31 @@
 """World scenes in files: WebDataset shards for training, HDF5 for evaluation.
 
-A shard is a tar of samples; each sample is `KEY.rgb.jpg` (quality 95, 4:4:4), `KEY.ids.png`,
-`KEY.depth.png` (uint16, quarter millimetres, 65535 = sky) and `KEY.npz` (everything else).
-After-frames, where there are any, lie beside them as `KEY.after.jpg`, `KEY.after_ids.png` and
-`KEY.after_depth.png`, all pokes stacked from top to bottom. Files are written under a temporary
-name, so a shard is whole or absent.
+A shard is a tar of samples; the files of each are `KEY.` and the names in its record
+(`world_records`). Files are written under a temporary name, so a shard is whole or absent.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from spelke.data.world_records import (
+    IMAGES,
+    Record,
+    check_schema,
+    decode,
+    encode,
+    from_tables,
+    to_tables,
+)
 from spelke.errors import BadFile, InvalidInput, MissingData
 from spelke.runtime.files import atomic_write
-from spelke.worlds.scene import SCHEMA, Pokes, WorldScene
-
-DEPTH_UNIT = 0.00025
-"""Metres of one step of stored depth."""
-_SKY_DEPTH = 65535
-
-Record = dict[str, bytes]
-"""One sample as it lies in a shard: extension -> bytes, and "__key__" -> its name."""
-
-_IMAGES = ("rgb", "ids", "depth")
-_NAMES = ("notes", "body_joint", "body_shape", "body_family", "body_notes")
-_TABLES = ("versions", "options")
-_POKE_FRAMES = ("rgb", "ids", "depth", "visible")
-
-
-# -- depth -----------------------------------------------------------------------------------------
-
-
-def pack_depth(depth: np.ndarray) -> np.ndarray:
-    """Metres to uint16 steps; farther than 16.38 m saturates, sky (inf) becomes 65535."""
-    steps = np.round(np.where(np.isfinite(depth), depth, 0) / DEPTH_UNIT)
-    return np.where(np.isfinite(depth), np.minimum(steps, _SKY_DEPTH - 1), _SKY_DEPTH).astype(
-        np.uint16
-    )
-
-
-def unpack_depth(steps: np.ndarray) -> np.ndarray:
-    """uint16 steps to metres, float32, inf for sky."""
-    depth = steps.astype(np.float32) * np.float32(DEPTH_UNIT)
-    depth[steps == _SKY_DEPTH] = np.inf
-    return depth
-
-
-# -- the part of a scene that is not pictures ------------------------------------------------------
-
-
-def _tables(scene: WorldScene) -> dict[str, np.ndarray]:
-    """Everything but pictures, as flat arrays."""
-    tables: dict[str, np.ndarray] = {}
-    for item in fields(WorldScene):
-        value = getattr(scene, item.name)
-        if item.name in (*_IMAGES, "pokes") or value is None:
-            continue
-        if item.name in ("group_masks", "ignore_masks"):
-            tables[item.name] = np.packbits(value, axis=-1)
-        elif item.name in _TABLES:
-            tables[item.name] = np.array(json.dumps(value, sort_keys=True))
-        elif isinstance(value, tuple):
-            tables[item.name] = np.array(json.dumps(value))
-        else:
-            tables[item.name] = np.asarray(value)
-    for item in fields(Pokes):
-        value = getattr(scene.pokes, item.name)
-        if item.name not in _POKE_FRAMES:
-            tables[f"poke_{item.name}"] = value
-        elif item.name == "visible" and value is not None:
-            tables["poke_visible"] = np.packbits(value, axis=-1)
-    tables["schema"] = np.array(SCHEMA)
-    return tables
-
-
-def _from_tables(tables: dict[str, Any], images: dict[str, np.ndarray]) -> WorldScene:
-    """The inverse of `_tables`; `images` holds rgb, ids, depth, and after_rgb and so on."""
-    width = images["ids"].shape[-1]
-    values: dict[str, Any] = {name: images[name] for name in _IMAGES}
-    for item in fields(WorldScene):
-        if item.name in (*_IMAGES, "pokes") or item.name not in tables:
-            continue
-        value = tables[item.name]
-        if item.name in ("group_masks", "ignore_masks"):
-            value = np.unpackbits(value, axis=-1, count=width).astype(bool)
-        elif item.name in _TABLES:
-            value = json.loads(str(value))
-        elif item.name in _NAMES:
-            value = tuple(json.loads(str(value)))
-        elif value.ndim == 0:
-            value = value.item()
-        values[item.name] = value
-    pokes: dict[str, Any] = {item.name: tables.get(f"poke_{item.name}") for item in fields(Pokes)}
-    if pokes["visible"] is not None:
-        pokes["visible"] = np.unpackbits(pokes["visible"], axis=-1, count=width).astype(bool)
-    for name in ("rgb", "ids", "depth"):
-        pokes[name] = images.get(f"after_{name}")
-    return WorldScene(pokes=Pokes(**pokes), **values)
-
-
-# -- one sample ------------------------------------------------------------------------------------
-
-
-def _jpeg(picture: np.ndarray) -> bytes:
-    flags = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        95,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]
-    return cv2.imencode(".jpg", picture[..., ::-1], flags)[1].tobytes()
-
-
-def _png(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
-
-
-def encode(scene: WorldScene, key: str) -> Record:
-    """A scene as the files of one sample."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **_tables(scene))
-    record = {
-        "__key__": key.encode(),
-        "rgb.jpg": _jpeg(scene.rgb),
-        "ids.png": _png(scene.ids),
-        "depth.png": _png(pack_depth(scene.depth)),
-        "npz": buffer.getvalue(),
-    }
-    pokes = scene.pokes
-    if pokes.rgb is not None and pokes.ids is not None and pokes.depth is not None:
-        record["after.jpg"] = _jpeg(pokes.rgb.reshape(-1, *pokes.rgb.shape[2:]))
-        record["after_ids.png"] = _png(pokes.ids.reshape(-1, pokes.ids.shape[-1]))
-        steps = pack_depth(pokes.depth)
-        record["after_depth.png"] = _png(steps.reshape(-1, steps.shape[-1]))
-    return record
-
-
-def decode(record: Record) -> WorldScene:
-    """A sample back to a scene.
-
-    Raises:
-        BadFile: a file of the sample is missing or corrupt, or of another schema.
-    """
-    key = record.get("__key__", b"?").decode()
-    try:
-        with np.load(io.BytesIO(record["npz"]), allow_pickle=False) as archive:
-            tables = {name: archive[name] for name in archive.files}
-        _check_schema(int(tables["schema"]), key)
-        images: dict[str, np.ndarray] = {
-            "rgb": _picture(record, "rgb.jpg", cv2.IMREAD_COLOR_RGB),
-            "ids": _picture(record, "ids.png", cv2.IMREAD_UNCHANGED),
-            "depth": unpack_depth(_picture(record, "depth.png", cv2.IMREAD_UNCHANGED)),
-        }
-        if "after.jpg" in record:
-            height, width = images["ids"].shape
-            shape = (-1, height, width)
-            rgb = _picture(record, "after.jpg", cv2.IMREAD_COLOR_RGB)
-            ids = _picture(record, "after_ids.png", cv2.IMREAD_UNCHANGED)
-            depth = _picture(record, "after_depth.png", cv2.IMREAD_UNCHANGED)
-            images["after_rgb"] = rgb.reshape(*shape, 3)
-            images["after_ids"] = ids.reshape(shape)
-            images["after_depth"] = unpack_depth(depth.reshape(shape))
-        return _from_tables(tables, images)
-    except (KeyError, ValueError, OSError, TypeError, cv2.error) as error:
-        if isinstance(error, BadFile):
-            raise
-        raise BadFile(
-            f"sample {key} is not a world scene of schema {SCHEMA}: {error!r}; make the shard again"
-        ) from error
-
-
-def _picture(record: Record, name: str, flag: int) -> np.ndarray:
-    picture = cv2.imdecode(np.frombuffer(record[name], np.uint8), flag)
-    if picture is None:
-        raise ValueError(f"{name} cannot be decoded")
-    return picture
-
-
-def _check_schema(found: int, where: str) -> None:
-    if found != SCHEMA:
-        raise BadFile(
-            f"{where} has schema {found}, this version reads {SCHEMA}; "
-            "make the scenes again: spelke worlds make"
-        )
-
+from spelke.worlds.scene import SCHEMA, WorldScene
 
 # -- shards ----------------------------------------------------------------------------------------
 
@@ -279,12 +112,12 @@ def write_hdf5(path: str | Path, scenes: Iterable[tuple[str, WorldScene]]) -> in
         file.attrs["schema"] = SCHEMA
         for key, scene in scenes:
             group = file.create_group(key)
-            for name, value in _tables(scene).items():
+            for name, value in to_tables(scene).items():
                 if value.dtype.kind in "US":
                     group.create_dataset(name, data=str(value))  # attributes end at 64 KB
                 else:
                     _put(group, name, value)
-            for name in _IMAGES:
+            for name in IMAGES:
                 _put(group, name, getattr(scene, name))
                 after = getattr(scene.pokes, name)
                 if after is not None:
@@ -321,9 +154,9 @@ def read_hdf5(path: str | Path, keys: Sequence[str] | None = None) -> Iterator[W
                 )
             group = file[key]
             tables = {name: _array(item) for name, item in group.items()}
-            names = [*_IMAGES, *(f"after_{name}" for name in _IMAGES)]
+            names = [*IMAGES, *(f"after_{name}" for name in IMAGES)]
             try:
-                scene = _from_tables(tables, {n: tables[n] for n in names if n in tables})
+                scene = from_tables(tables, {n: tables[n] for n in names if n in tables})
             except (KeyError, TypeError, ValueError) as error:
                 raise BadFile(f"scene {key} of {path} is incomplete: {error!r}") from error
             yield scene
@@ -349,7 +182,7 @@ def _open_hdf5(path: str | Path) -> Any:
     if int(file.attrs.get("schema", -1)) != SCHEMA:
         found = int(file.attrs.get("schema", -1))
         file.close()
-        _check_schema(found, str(path))
+        check_schema(found, str(path))
     return file
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from spelke.data.worlds import Record, decode
+from spelke.data.world_records import Record, decode
 from spelke.errors import InvalidInput, MissingData
 from spelke.runtime.seed import numpy_generator
 from spelke.training.questions import QuestionConfig, draw_question

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from spelke.data.worlds import Record, decode, read_shards
+from spelke.data.world_records import Record, decode
+from spelke.data.worlds import read_shards
 from spelke.errors import BadFile, MissingData
 
 

@@ -15,7 +15,7 @@ from lightning.fabric.utilities.apply_func import move_data_to_device
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from spelke.data.worlds import Record
+from spelke.data.world_records import Record
 from spelke.models.local_quantizer import LocalQuantizer, LocalQuantizerConfig
 from spelke.models.prefix import PrefixConfig, PrefixWorld
 from spelke.rollout.prefix import PrefixWorldModel
