@@ -114,7 +114,7 @@ def damaged(folder, how):
     if how == "truncated":
         path.write_bytes(path.read_bytes()[:2000])
     elif how == "of another schema":
-        with mock.patch("spelke.data.worlds.SCHEMA", 99):
+        with mock.patch("spelke.data.world_records.SCHEMA", 99):
             write_shard(path, [("b", hand_made_scene(1))])
     else:  # a file that is still being written has another name
         path.rename(folder / ".b.tar.1234.part")

@@ -307,6 +307,28 @@ def test_no_memory_in_a_step_keeps_the_state_and_names_the_remedy(straight, tmp_
     assert_same_run(tmp_path, fit(ToyTask(), CONFIG, tmp_path, resume=True, **CPU), straight)
 
 
+def test_no_memory_for_an_evaluation_keeps_the_state(straight, tmp_path):
+    class Full(ToyTask):
+        def evaluate(self, objective, step, folder):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    config = dataclasses.replace(CONFIG, evaluate_every=4)
+    with pytest.raises(Unavailable, match=r"evaluating after step 4.*state is saved"):
+        fit(Full(), config, tmp_path, **CPU)
+    assert state(tmp_path)["progress"]["step"] == 4
+    assert_same_run(tmp_path, fit(ToyTask(), CONFIG, tmp_path, resume=True, **CPU), straight)
+
+
+def test_no_memory_to_begin_is_said_and_changes_nothing(tmp_path):
+    class Full(ToyTask):
+        def few(self, count):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")
+
+    with pytest.raises(Unavailable, match=r"not enough memory to begin.*nothing was changed"):
+        fit(Full(), CONFIG, tmp_path, **CPU)
+    assert not list(tmp_path.iterdir())
+
+
 def test_half_the_batch_and_twice_the_passes_go_on_with_the_same_samples(tmp_path):
     fit(ToyTask(), dataclasses.replace(CONFIG, num_steps=3), tmp_path, **CPU)
     task = ToyTask(batch_size=2)

@@ -18,7 +18,9 @@ from spelke.errors import InvalidInput, MissingData, MissingExtra, Unavailable
 from spelke.rollout.base import Ask, Query
 from spelke.training.recipes import Recipe
 from spelke.training.run import train
+from spelke.training.run_folder import check_same_samples
 from spelke.training.schedule import FitConfig
+from spelke.training.shards import digest_of, load_shards
 from spelke.training.tasks import WorldTask
 from spelke.types import Poke
 from spelke.weights.load import load
@@ -196,6 +198,27 @@ def test_another_network_does_not_resume(trained, data):
     deeper = recipe(dataclasses.replace(PREFIX, depth=3))
     with pytest.raises(InvalidInput, match="depth was 2 and is 3"):
         train(deeper, data / "train", trained[0], resume=True, **CPU)
+
+
+def test_other_scenes_do_not_resume(trained, data):
+    _, folder = trained
+    with pytest.raises(InvalidInput, match=r"4 other scenes.*--start .*mine"):
+        train(recipe(PREFIX), data / "held", folder.parent, resume=True, **CPU)
+
+
+def test_steps_of_another_size_do_not_resume(trained, data):
+    _, folder = trained
+    with pytest.raises(InvalidInput, match=r"learns from 2 samples, and from 3 with"):
+        train(recipe(PREFIX, batch_size=3), data / "train", folder.parent, resume=True, **CPU)
+    halves = recipe(PREFIX, batch_size=1, accumulate=2)
+    check_same_samples(folder.parent, halves, digest_of(load_shards(data / "train").records))
+
+
+def test_shards_that_do_not_fit_into_memory_are_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("spelke.training.shards.free_bytes", lambda device: 1000)
+    with pytest.raises(Unavailable, match=r"the 1 shards in .*train take .* 0\.0 GB are free"):
+        train(recipe(PREFIX), data / "train", tmp_path / "run", **CPU)
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_quantizer_does_not_resume(codecs, data, tmp_path):

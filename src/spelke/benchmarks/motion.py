@@ -230,7 +230,7 @@ def _overall(part: str, totals: Sequence[MotionRow]) -> Any:
 def _by_source(
     part: str, leading: str, rows: Sequence[MotionRow], totals: Sequence[MotionRow]
 ) -> Any:
-    table = _table(f"{part}: {leading} by source (pictures, points)")
+    table = _table(f"{part}: {leading} (95 %) by source (pictures, points)")
     found = {(row.model, row.source): row for row in rows}
     sources = [s for s in dict.fromkeys(row.source for row in rows) if s != ALL]
     for source in sources:
@@ -239,7 +239,8 @@ def _by_source(
             f"{source} ({row.num_images}, {row.num_points})", justify="right", no_wrap=True
         )
     for total in totals:
-        cells = (f"{found[total.model, source].numbers[leading][0]:.3f}" for source in sources)
+        numbers = (found[total.model, source].numbers[leading] for source in sources)
+        cells = (f"{value:.3f} ({span((low, high))})" for value, low, high in numbers)
         table.add_row(total.model, *cells)
     return table
 

@@ -101,7 +101,7 @@ def fit(
     called = time.monotonic()
     check_folder(folder, resume)
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(task, config, not resume, accelerator)
+    run = _begin(task, config, not resume, accelerator)
     if resume:
         run.restore(folder / CHECKPOINT)
     log = Log(folder, report, run.progress.step)
@@ -135,6 +135,19 @@ def fit(
     return run.averaged.module
 
 
+def _begin(task: Task, config: FitConfig, fresh: bool, accelerator: str) -> _Run:
+    """Set the run up; that takes weights to their device, and makes a small batch."""
+    try:
+        return _Run(task, config, fresh, accelerator)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise Unavailable(
+            f"there is not enough memory to begin ({error}): use a smaller recipe, or a machine "
+            "with more memory; nothing was changed"
+        ) from error
+
+
 def _after_divergence(folder: Path) -> str:
     if (folder / CHECKPOINT).exists():
         return "the last checkpoint is kept. Resume from it with a smaller learning rate"
@@ -143,8 +156,9 @@ def _after_divergence(folder: Path) -> str:
 
 def _no_memory(run: _Run, config: FitConfig) -> str:
     kept = "the state is saved" if run.is_whole else "the last checkpoint is kept"
+    where = "evaluating after" if run.evaluates else "in"
     return (
-        f"{run.fabric.device} ran out of memory in step {run.progress.step} with "
+        f"{run.fabric.device} ran out of memory {where} step {run.progress.step} with "
         f"{config.batch_size} samples in a forward pass; {kept}. Resume with a smaller "
         f"--batch-size and so much larger an --accumulate (now {config.accumulate}): the product "
         "is what a step learns from"
@@ -158,8 +172,7 @@ def _record(run: _Run, task: Task, log: Log, folder: Path, stops: bool) -> None:
     if step % config.log_every == 0 or is_last or stops:
         log.write({"step": step, "seconds": run.progress.seconds, **run.means.take()})
     if step % config.evaluate_every == 0 or is_last:
-        with torch.no_grad(), run.fabric.autocast():
-            scores = task.evaluate(run.averaged.module, step, folder)
+        scores = run.evaluate(task, folder)
         if scores:
             log.write({"step": step, **scores})
 
@@ -193,6 +206,15 @@ class _Run:
         self.progress = Progress()
         self.means = Means()
         self.is_whole = True
+        self.evaluates = False
+
+    def evaluate(self, task: Task, folder: Path) -> dict[str, float]:
+        """What the task says of the averaged weights."""
+        self.evaluates = True
+        with torch.no_grad(), self.fabric.autocast():
+            scores = task.evaluate(self.averaged.module, self.progress.step, folder)
+        self.evaluates = False
+        return scores
 
     def restore(self, path: Path) -> None:
         """Go back to a saved state."""

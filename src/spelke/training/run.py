@@ -22,8 +22,13 @@ from spelke.training.log import Line, read_log
 from spelke.training.published import PublishedObjective, PublishedTask
 from spelke.training.published_samples import PublishedConfig
 from spelke.training.recipes import Recipe
-from spelke.training.run_folder import check_same_network, versions, write_run_config
-from spelke.training.shards import load_shards
+from spelke.training.run_folder import (
+    check_same_network,
+    check_same_samples,
+    versions,
+    write_run_config,
+)
+from spelke.training.shards import digest_of, load_shards
 from spelke.training.state import check_folder
 from spelke.training.tasks import QuantizerTask, Scenes, SceneTask, WorldTask
 from spelke.training.world import WorldObjective
@@ -74,12 +79,17 @@ def train(
         MissingData: a folder holds no shards.
         BadFile: a shard or the state of the run cannot be read.
         InvalidInput: a quantizer is missing, not needed or does not fit, as may be the model to
-            start from; or the run in `out` is of another network; or see `fit`.
+            start from; or the run in `out` is of another network, other scenes or other sizes of
+            steps; or see `fit`.
+        Unavailable: scenes, weights or steps do not fit into memory; or see `fit`.
     """
     check_folder(out, resume)
     if resume:
         check_same_network(out, recipe)
     loaded = load_shards(data, skip_bad=skip_bad_shards, tell=_LOG.warning)
+    scenes_digest = digest_of(loaded.records)
+    if resume:
+        check_same_samples(out, recipe, scenes_digest)
     others = held_out and load_shards(held_out, skip_bad=skip_bad_shards, tell=_LOG.warning)
     scenes = Scenes(
         records=loaded.records,
@@ -93,6 +103,7 @@ def train(
     facts = {
         "start": None if start is None else str(start),
         "num_scenes": len(loaded.records),
+        "scenes": scenes_digest,
         "num_held_out": len(scenes.held_out),
         "skipped_shards": sorted(path.name for path in loaded.skipped),
     }

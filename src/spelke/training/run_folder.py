@@ -97,6 +97,39 @@ def check_same_network(folder: Path, recipe: Recipe) -> None:
         )
 
 
+def check_same_samples(folder: Path, recipe: Recipe, scenes: str) -> None:
+    """Refuse to resume a run on other scenes, or with steps of another size.
+
+    Batches are numbered: either would make the run learn other samples than if it had not stopped.
+    A run whose `config.json` does not tell its scenes passes.
+
+    Args:
+        folder: of the run.
+        recipe: with which it is to go on.
+        scenes: digest of the training scenes.
+
+    Raises:
+        InvalidInput: with what differs.
+        BadFile: the `config.json` cannot be read.
+    """
+    before = read_run_config(folder) or {}
+    if before.get("scenes", scenes) != scenes:
+        raise InvalidInput(
+            f"the run in {folder} was on {before.get('num_scenes')} other scenes (or the same in "
+            f"another order). Resume it with the shards that it had; to learn from others, start a "
+            f"new run from what it has learned: --start {folder / recipe.name} --out ANOTHER"
+        )
+    fit = before.get("recipe", {}).get("fit", {})
+    was = fit.get("batch_size", 0) * fit.get("accumulate", 1)
+    now = recipe.fit.batch_size * recipe.fit.accumulate
+    if was not in (0, now):
+        raise InvalidInput(
+            f"a step of the run in {folder} learns from {was} samples, and from {now} with "
+            f"--batch-size {recipe.fit.batch_size} --accumulate {recipe.fit.accumulate}; keep "
+            "their product"
+        )
+
+
 def versions() -> dict[str, str]:
     """Of Python and of the packages that decide what a training does."""
     return versions_of(_PACKAGES)

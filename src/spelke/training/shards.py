@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from spelke.data.world_records import Record, decode
 from spelke.data.worlds import read_shards
-from spelke.errors import BadFile, MissingData
+from spelke.errors import BadFile, MissingData, Unavailable
+from spelke.runtime.device import free_bytes
 
 
 class LoadedShards(NamedTuple):
@@ -39,6 +43,7 @@ def load_shards(
     Raises:
         MissingData: there are no shards, or none that is usable.
         BadFile: a shard is unusable and `skip_bad` is False; the message names it.
+        Unavailable: they do not fit into memory.
     """
     # A hidden file is a shard that is still being written.
     paths = sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
@@ -46,6 +51,7 @@ def load_shards(
         raise MissingData(
             f"{folder} holds no shards (*.tar); make some with `spelke worlds make {folder}`"
         )
+    _check_room(folder, paths)
     loaded = LoadedShards([], {})
     for path in paths:
         try:
@@ -63,6 +69,25 @@ def load_shards(
             f"`spelke worlds make {folder}`"
         )
     return loaded
+
+
+def digest_of(records: Sequence[Record]) -> str:
+    """Tells other scenes, or others' order: by the names and sizes of all that records hold."""
+    digest = hashlib.sha256()
+    for record in records:
+        sizes = ",".join(f"{name}:{len(content)}" for name, content in sorted(record.items()))
+        digest.update(record["__key__"] + b"\0" + sizes.encode() + b"\n")
+    return digest.hexdigest()[:12]
+
+
+def _check_room(folder: Path, paths: Sequence[Path]) -> None:
+    needed, free = sum(path.stat().st_size for path in paths), free_bytes(torch.device("cpu"))
+    if free is not None and needed > free:
+        raise Unavailable(
+            f"the {len(paths)} shards in {folder} take {needed / 1e9:.1f} GB in memory, where they "
+            f"are kept, and {free / 1e9:.1f} GB are free; train on a folder of fewer shards, or on "
+            "a machine with more memory"
+        )
 
 
 def _read(path: Path) -> list[Record]:
