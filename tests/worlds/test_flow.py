@@ -1,6 +1,6 @@
 """Flow against geometry done by hand, MuJoCo's rays, and the rendered second frame."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -108,11 +108,47 @@ def test_a_motion_and_its_reverse_cancel():
     np.testing.assert_allclose(back[0], -there[0], atol=1e-3)
 
 
-def test_depth_agrees_with_rays(scene):
+LOOKED_AT = (
+    *(("mixed", seed) for seed in (0, 1, 3)),
+    *(("primitives", seed) for seed in (0, 1, 3)),
+    *(("moving", seed) for seed in (4, 7, 9, 13)),
+)
+"""Families and seeds with enough texture and motion for a displacement to be measured."""
+
+
+@pytest.fixture(scope="module")
+def looked_at(graphics):
+    """Scenes whose camera moves before the after-frames; in some, things move by themselves."""
+    return [
+        make_scene(seed, SceneOptions(pokes=3, families=(family,), camera_moves=1.0))
+        for family, seed in LOOKED_AT
+    ]
+
+
+def test_depth_and_ids_agree_with_rays(looked_at):
+    # Measured on 22 scenes, 13,200 pixels: median 1.3e-6 m, 99 % within 0.7 mm, at most 4.4 mm (GL
+    # draws balls and cylinders with corners), ids agree on 99.98 %. Of single scenes the worst
+    # median is 9.5e-6 m, and in the worst 99 % lie within 1.5 mm.
+    found = [ray_errors(scene) for scene in looked_at]
+    agree, errors = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    assert len(agree) > 5000
+    assert agree.mean() > 0.999
+    assert np.median(errors[agree]) < 1e-5
+    assert np.quantile(errors[agree], 0.99) < 0.9e-3
+    assert errors[agree].max() < 6e-3
+    for same, error in found:
+        assert same.mean() > 0.995
+        assert np.median(error[same]) < 2e-5
+        assert np.quantile(error[same], 0.99) < 2.5e-3
+
+
+def ray_errors(scene):
+    """Of random pixels: whether MuJoCo's ray meets the body of the id, and the error in depth."""
     mujoco = load_mujoco()
     model, data = revive(scene)
     rng = np.random.default_rng(0)
     height, width = scene.ids.shape
+    drawn = np.array([1, 1, 1, 0, 0, 0], np.uint8)  # what only touches is in group 3
     errors, agree = [], []
     for x, y in zip(rng.integers(0, width, 600), rng.integers(0, height, 600), strict=True):
         if scene.ids[y, x] == SKY:
@@ -120,11 +156,10 @@ def test_depth_agrees_with_rays(scene):
         ray = np.array([(x + 0.5 - width / 2), -(y + 0.5 - height / 2), -scene.K[0, 0]])
         ray /= scene.K[0, 0]
         geom = np.zeros(1, np.int32)
-        far = mujoco.mj_ray(model, data, scene.p, scene.R @ ray, None, 1, -1, geom)
-        agree.append(model.geom_bodyid[geom[0]] == scene.ids[y, x])
+        far = mujoco.mj_ray(model, data, scene.p, scene.R @ ray, drawn, 1, -1, geom)
+        agree.append(geom[0] >= 0 and model.geom_bodyid[geom[0]] == scene.ids[y, x])
         errors.append(abs(far - scene.depth[y, x]))
-    assert np.median(errors) < 1e-3
-    assert np.mean(agree) > 0.99
+    return np.array(agree), np.array(errors)
 
 
 def warped_errors(scene, poke):
@@ -146,13 +181,40 @@ def test_the_second_frame_warped_back_is_the_first(scene):
     assert np.median(warped) < 8
 
 
-def test_flow_has_no_residual_displacement_under_flat_light(graphics):
-    """Lucas-Kanade on each moved body between the first frame and the warped second one."""
-    residual = []
-    for seed in range(5):
-        residual += residuals(make_scene(seed, SceneOptions(pokes=3, families=("mixed",))))
-    assert len(residual) >= 3, residual
-    assert np.median(residual) < 0.05
+def test_flow_has_no_residual_displacement_under_flat_light(looked_at):
+    """Lucas-Kanade on each body, between the first frame and the second one warped back by the
+    flow: things that moved, also by themselves, and the world under a camera that moved.
+    """
+    things, world, wrong, drift_out = [], [], [], []
+    for scene in looked_at:
+        assert scene.camera_moves
+        assert (np.abs(scene.pokes.camera).max(1) > 1e-4).all()
+        for errors in residuals(scene):
+            (world if errors.body == 0 else things).append(errors.frame)
+            wrong.append(errors.shifted)
+            if scene.moving and errors.drifts:
+                drift_out.append(errors.response)
+    # Measured on 22 scenes: things 0.010 px (90 % within 0.04, n = 90), world 0.0016 (n = 47).
+    assert len(things) > 40
+    assert len(world) > 12
+    assert np.median(things) < 0.05
+    assert np.quantile(things, 0.9) < 0.1
+    assert np.median(world) < 0.01
+    # The ruler sees a tenth of a pixel, and the drift that `response_flow` leaves out (0.5 px).
+    assert np.median(wrong) > 0.05
+    assert len(drift_out) > 6
+    assert np.median(drift_out) > 0.2
+
+
+@dataclass
+class Residual:
+    """Pixels that remain after warping by the frame's flow, by the response, by a wrong flow."""
+
+    body: int
+    drifts: bool
+    frame: float
+    response: float
+    shifted: float
 
 
 def residuals(scene):
@@ -204,23 +266,32 @@ def flat_frame(renderer, model, data, scene, poke, camera):
 def body_residuals(scene, poke, first, second):
     import cv2
 
-    flow = scene.response_flow(poke)
+    flow, response = scene.frame_flow(poke), scene.response_flow(poke)
+    shifted = flow + np.array([0.1, 0], np.float32)[:, None, None]
+    drift = np.hypot(*(flow - response))
+    found = []
+    for body in (0, *np.flatnonzero(scene.body_movable)):
+        mask = (scene.ids == body) & scene.pokes.visible[poke]
+        mask = cv2.erode(mask.astype(np.uint8), np.ones((7, 7))) > 0
+        if mask.sum() < 80 or np.hypot(*flow)[mask].mean() < 1:
+            continue
+        left = [remaining(first, second, other, mask) for other in (flow, response, shifted)]
+        if None not in left:
+            found.append(Residual(int(body), bool(drift[mask].mean() > 0.3), *left))
+    return found
+
+
+def remaining(first, second, flow, mask):
+    """Displacement between a frame and the second one warped back, None without texture."""
     back = warp_backward(
         torch.from_numpy(second[None].astype(np.float32)), torch.from_numpy(flow)
     ).frame.numpy()[0]
     gy, gx = np.gradient(0.5 * (first + back))
-    found = []
-    for body in np.flatnonzero(scene.body_movable):
-        mask = (scene.ids == body) & scene.pokes.visible[poke]
-        mask = cv2.erode(mask.astype(np.uint8), np.ones((7, 7))) > 0
-        if mask.sum() < 150 or np.hypot(*flow)[mask].mean() < 1:
-            continue
-        a = np.stack([gx[mask], gy[mask]], -1)
-        normal = a.T @ a
-        if np.linalg.eigvalsh(normal)[0] < 20 * mask.sum():
-            continue  # too little texture to measure a displacement
-        found.append(float(np.linalg.norm(np.linalg.solve(normal, a.T @ (first - back)[mask]))))
-    return found
+    a = np.stack([gx[mask], gy[mask]], -1)
+    normal = a.T @ a
+    if np.linalg.eigvalsh(normal)[0] < 20 * mask.sum():
+        return None  # too little texture to measure a displacement
+    return float(np.linalg.norm(np.linalg.solve(normal, a.T @ (first - back)[mask])))
 
 
 def test_flow_there_and_back_cancels_where_both_frames_show_the_point(scene):
