@@ -4,11 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from spelke.cli.cluster import ClusterOptions
 from spelke.cli.main import main
+from spelke.cli.worlds import Make
 from spelke.data import shard_jobs
 from spelke.data.worlds import hdf5_keys, read_scenes, read_shards
 from spelke.errors import MissingExtra, Unavailable
@@ -25,19 +30,27 @@ def graphics():
         pytest.skip(f"worlds cannot be rendered here: {error}")
 
 
+CAST = ["make", "out", "--renderer", "raycast"]
 SMALL = ["--pokes", "1", "--size", "64", "--no-after-frames", "--workers", "1"]
 
 
 def test_a_damaged_shard_is_made_again_and_a_whole_one_is_kept(tmp_path, capsys):
     command = ["worlds", "make", str(tmp_path), "--scenes", "4", "--shard-size", "2", *SMALL]
+    command += ["--families", "sprites", "primitives"]
     assert main(command) == 0
     first, second = sorted(tmp_path.glob("*.tar"))
     kept, content = first.stat().st_mtime_ns, second.read_bytes()
-    second.write_bytes(content[: len(content) // 2])
-    assert main(command) == 0
-    assert "2 scenes are there already" in capsys.readouterr().err
-    assert first.stat().st_mtime_ns == kept
-    assert second.read_bytes() == content
+    with tarfile.open(second) as tar:
+        sample = tar.getmember("train-000000003.rgb.jpg").offset
+    for length in (len(content) // 2, sample):  # the second one as a reader sees no damage
+        second.write_bytes(content[:length])
+        assert main(command) == 0
+        told = capsys.readouterr().err
+        assert "2 scenes are there already" in told
+        assert f"{second} is damaged and is made again: {second} " in told
+        assert f"{first} is" not in told
+        assert first.stat().st_mtime_ns == kept
+        assert second.read_bytes() == content
     assert [r["__key__"][-1:] for r in read_shards([first, second])] == [b"0", b"1", b"2", b"3"]
     assert main([*command, "--size", "96"]) == 2
     assert "other options" in capsys.readouterr().err
@@ -68,6 +81,78 @@ def test_going_on_with_other_options_names_what_differs(made, change, words, cap
     assert main([*made, *change]) == 2
     assert words in capsys.readouterr().err
     assert main(made) == 0
+
+
+def make_in_schema_1(arguments, monkeypatch):
+    """As an earlier version of spelke would have done."""
+    with monkeypatch.context() as patched:
+        for module in ("world_records", "worlds"):
+            patched.setattr(f"spelke.data.{module}.SCHEMA", 1)
+        assert main(arguments) == 0
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_shards_of_another_schema_are_refused_and_kept(tmp_path, capsys, monkeypatch):
+    make = ["worlds", "make", str(tmp_path), "--families", "sprites", "--shard-size", "1", *SMALL]
+    make_in_schema_1([*make, "--scenes", "2"], monkeypatch)
+    before = contents(tmp_path)
+    first = tmp_path / "train-000000000.tar"
+    # One that is damaged too is not made again where the whole is refused.
+    before[first] = before[first][:3000]
+    first.write_bytes(before[first])
+    capsys.readouterr()
+    assert main([*make, "--scenes", "3"]) == 2
+    told = capsys.readouterr().err
+    assert "train-000000001.tar was not made by this version of spelke, and is kept" in told
+    assert "has schema 1, this version reads 2" in told
+    assert "in another place or after removing these" in told
+    assert "made again" not in told
+    assert contents(tmp_path) == before
+
+
+def test_a_set_of_another_schema_is_refused_and_kept(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "set.h5"
+    make = ["worlds", "make", str(path), "--scenes", "2", "--format", "hdf5", "--shard-size", "1"]
+    make += ["--families", "sprites", *SMALL]
+    for part in (["--shard", "0/2"], []):  # a part that waits to be joined, and the whole
+        make_in_schema_1([*make, *part], monkeypatch)
+        before = contents(tmp_path)
+        assert main(make) == 2
+        told = capsys.readouterr().err
+        assert "has schema 1, this version reads 2" in told
+        assert "is kept" in told
+        assert contents(tmp_path) == before
+    path.write_bytes(b"the notes of somebody" * 100)
+    assert main(make) == 2
+    assert f"{path} is there and is kept" in capsys.readouterr().err
+    path.unlink()
+    assert main(make) == 0
+
+
+def test_other_versions_are_warned_of_once_and_scenes_are_kept(tmp_path, capsys, monkeypatch):
+    make = ["worlds", "make", str(tmp_path), "--families", "sprites", "--shard-size", "1", *SMALL]
+    assert main([*make, "--scenes", "2"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    before = contents(tmp_path)
+    monkeypatch.setattr(shard_jobs, "versions_of", lambda names: {"numpy": "99.1"})
+    assert main([*make, "--scenes", "3"]) == 0
+    told = capsys.readouterr().err
+    words = f"{tmp_path} holds scenes made with numpy {np.__version__}; installed is numpy 99.1"
+    assert told.count(words) == 1
+    assert "2 scenes are there already" in told
+    assert {path: contents(tmp_path)[path] for path in before} == before
+    assert len(list(read_scenes(tmp_path))) == 3
+
+
+def test_on_a_cluster_the_nodes_need_the_device(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    asked = {"out": Path("out"), "renderer": "raycast", "device": "cuda"}
+    Make(**asked, cluster=ClusterOptions(engine="ray"))._check()
+    with pytest.raises(Unavailable, match='use "cpu"'):
+        Make(**asked)._check()
 
 
 def test_scenes_are_not_made_twice_by_larger_shards(tmp_path, capsys):
@@ -134,7 +219,7 @@ def test_a_scene_that_cannot_be_made_costs_its_shard(tmp_path, capsys, monkeypat
 
 def test_scenes_are_drawn_by_the_renderer_asked_for(tmp_path, capsys):
     make = ["worlds", "make", str(tmp_path), "--scenes", "1", "--families", "stacks", *SMALL]
-    assert main([*make, "--renderer", "raycast"]) == 0
+    assert main([*make, "--renderer", "raycast", "--device", "cpu"]) == 0
     assert [scene.renderer for scene in read_scenes(tmp_path)] == ["raycast"]
     assert main(make) == 2
     assert "raycast" in capsys.readouterr().err
@@ -180,6 +265,10 @@ def test_photographs_that_are_not_here_are_named_before_anything_is_made(
         (["make", "out.h5"], "folder"),
         (["make", "out", "--format", "hdf5"], ".h5"),
         (["make", "out", "--families", "statues"], "statues"),
+        (["make", "out", "--device", "cuda"], "--device cuda is for --renderer raycast"),
+        ([*CAST, "--device", "cuda"], 'device "cuda" was asked for, but'),
+        ([*CAST, "--device", "mps"], "float64"),
+        ([*CAST, "--device", "moon"], "no device is called 'moon'"),
         (["show", "nowhere.tar"], "nowhere.tar"),
         (["show", "1", "--count", "0"], "--count"),
         (["show", "1", "--out", "x.pdf"], ".png"),
@@ -187,6 +276,7 @@ def test_photographs_that_are_not_here_are_named_before_anything_is_made(
 )
 def test_bad_input_ends_with_2_and_says_why(arguments, words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main(["worlds", *arguments]) == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from spelke.data.world_records import decode, encode, pack_depth, unpack_depth
+from spelke.data.world_records import OtherSchema, decode, encode, pack_depth, unpack_depth
 from spelke.data.worlds import (
     hdf5_keys,
     read_hdf5,
@@ -128,6 +128,59 @@ def test_a_truncated_shard_is_refused(scene, tmp_path):
             list(read_shards([cut]))
 
 
+def boundaries(path):
+    """Where the files of a tar begin, but for the first one; with their names."""
+    with tarfile.open(path) as tar:
+        return [(member.offset, member.name) for member in tar][1:]
+
+
+def test_a_shard_cut_between_two_files_is_refused_before_its_first_sample(scene, tmp_path):
+    """Readers of tars take such a cut for the end; it falls between samples, or in one."""
+    whole, cut = tmp_path / "0.tar", tmp_path / "cut.tar"
+    write_shard(whole, [("a", scene), ("b", scene), ("c", scene)])
+    content, places = whole.read_bytes(), boundaries(whole)
+    assert len(places) == 20
+    between = [at for (at, name), (_, then) in zip(places[1:], places, strict=False)
+               if name[0] != then[0]]  # fmt: skip
+    assert len(between) == 2
+    end = len(content.rstrip(b"\0")) // 512 * 512 + 512  # of what the last file holds
+    for at in [at for at, _ in places] + [end, end + 512]:
+        cut.write_bytes(content[:at])
+        with pytest.raises(BadFile, match=r"cut\.tar is not a whole tar"):
+            next(read_shards([cut]))
+        with pytest.raises(BadFile, match=r"cut\.tar"):
+            next(read_scenes(cut))
+    cut.write_bytes(content[: end + 1024])
+    assert len(list(read_shards([cut]))) == 3
+
+
+def test_a_zero_at_the_end_of_the_last_file_is_not_the_end_of_the_tar(scene, tmp_path):
+    """A zip may end in zeros, which may then be all that its last block holds."""
+    path, record = tmp_path / "cut.tar", encode(scene, "a")
+    with tarfile.open(path, "w") as tar:
+        for name in ("rgb.jpg", "ids.png", "depth.png", "npz"):
+            body = record[name]
+            body += bytes(-len(body) % 512 + 1) if name == "npz" else b""
+            info = tarfile.TarInfo(f"a.{name}")
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+        end = tar.offset
+    assert not any(path.read_bytes()[end - 512 : end])
+    path.write_bytes(path.read_bytes()[:end])
+    with pytest.raises(BadFile, match="its end is missing"):
+        list(read_shards([path]))
+
+
+def test_shards_that_webdataset_wrote_are_read(scene, tmp_path):
+    webdataset = pytest.importorskip("webdataset")
+    record = encode(scene, "a")
+    with webdataset.TarWriter(str(tmp_path / "0.tar"), encoder=False) as writer:
+        for key in ("a", "b"):
+            writer.write({**record, "__key__": key})
+    assert [r["__key__"] for r in read_shards([tmp_path / "0.tar"])] == [b"a", b"b"]
+    assert len(list(read_scenes(tmp_path))) == 2
+
+
 def test_other_files_are_refused(scene, tmp_path):
     noise = tmp_path / "noise.tar"
     noise.write_bytes(b"not a tar" * 200)
@@ -153,8 +206,13 @@ def test_a_sample_without_a_part_or_of_another_schema_is_refused(scene, monkeypa
         decode({name: body for name, body in record.items() if name != "ids.png"})
     with pytest.raises(BadFile):
         decode({**record, "depth.png": b"garbage"})
+    flipped = bytearray(record["npz"])
+    flipped[len(flipped) // 2] ^= 255
+    with pytest.raises(BadFile, match="sample a") as damaged:
+        decode({**record, "npz": bytes(flipped)})
+    assert not isinstance(damaged.value, OtherSchema)
     monkeypatch.setattr("spelke.data.world_records.SCHEMA", 99)
-    with pytest.raises(BadFile, match="schema"):
+    with pytest.raises(OtherSchema, match="a has schema 2, this version reads 99"):
         decode(record)
 
 
@@ -163,7 +221,7 @@ def test_an_incomplete_sample_in_a_shard_is_refused(scene, tmp_path):
         info = tarfile.TarInfo("a.rgb.jpg")
         info.size = 3
         tar.addfile(info, io.BytesIO(b"abc"))
-    with pytest.raises(BadFile, match="lacks"):
+    with pytest.raises(OtherSchema, match="lacks"):
         list(read_shards([tmp_path / "0.tar"]))
 
 

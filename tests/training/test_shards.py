@@ -33,9 +33,23 @@ def spoil_schema(path):
             tar.addfile(info, io.BytesIO(record[name]))
 
 
+def cut_before(path, key):
+    """As a copy that stopped exactly between two files: readers of tars take that for the end."""
+    with tarfile.open(path) as tar:
+        names = [member.name for member in tar]
+        at = tar.getmember(next(n for n in names if n.startswith(key) and n != names[0])).offset
+    path.write_bytes(path.read_bytes()[:at])
+
+
 def spoil(path, how):
     if how == "cut":
         path.write_bytes(path.read_bytes()[:3000])
+    elif how == "cut between samples":
+        cut_before(path, "0-1.")
+    elif how == "cut between files":
+        cut_before(path, "0-0.npz")
+    elif how == "end cut off":
+        path.write_bytes(path.read_bytes().rstrip(b"\0") + bytes(600))
     elif how == "noise":
         path.write_bytes(b"no tar at all" * 100)
     elif how == "empty":
@@ -50,7 +64,13 @@ def test_all_scenes_in_order(folder):
     assert loaded.skipped == {}
 
 
-@pytest.mark.parametrize("how", ["cut", "noise", "empty", "schema"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "cut", "cut between samples", "cut between files", "end cut off", "noise", "empty",
+        "schema",
+    ],
+)  # fmt: skip
 def test_an_unusable_shard_is_named_and_left_out_only_if_asked(folder, how):
     spoil(folder / "train-0.tar", how)
     with pytest.raises(BadFile, match=r"train-0\.tar.*--skip-bad-shards"):

@@ -20,12 +20,13 @@ import tyro
 from spelke.cli.cluster import Cluster, ClusterOptions, part_of
 from spelke.cli.parse import parse
 from spelke.cli.shard_making import make_shards
-from spelke.data.shard_jobs import ShardJob, check_made_with
+from spelke.data.shard_jobs import ShardJob, check_made_with, tell_other_versions
 from spelke.data.world_records import decode
 from spelke.data.worlds import hdf5_keys, read_hdf5, read_scenes, read_shards, write_hdf5
-from spelke.errors import InvalidInput, SpelkeError
+from spelke.errors import BadFile, InvalidInput, SpelkeError, Unavailable
 from spelke.worlds.generate import SceneOptions, make_scene
 from spelke.worlds.layout import FAMILIES
+from spelke.worlds.renderers import cast_device, cast_on
 from spelke.worlds.scene import WorldScene
 
 _EXAMPLES = """\
@@ -43,8 +44,8 @@ class Make:
     """Make scenes: shards for training, or one HDF5 file for evaluation.
 
     What is already there and whole is kept, so the same command resumes; Ctrl-C leaves whole shards
-    only. A scene depends on its seed, not on who makes it. On a cluster shards are sent back and
-    written here.
+    only. What is damaged is named and made again; what was made otherwise is refused. A scene
+    depends on its seed, not on who makes it. On a cluster shards are sent back and written here.
     """
 
     out: tyro.conf.Positional[Path]
@@ -71,6 +72,8 @@ class Make:
     """Drags of each body for its group."""
     renderer: Literal["gl", "raycast"] = "gl"
     """gl: MuJoCo's OpenGL. raycast: torch, slower, on machines without OpenGL."""
+    device: str = "cpu"
+    """Where raycast computes: cpu, cuda or cuda:1. Each process takes memory of its own there."""
     after_frames: bool = True
     """Render what each poke leads to."""
     photos: tuple[Literal["wheels", "wallpapers"], ...] = ("wheels",)
@@ -83,24 +86,22 @@ class Make:
 
     def run(self) -> int:
         """Make what is missing."""
-        for name in ("scenes", "workers", "shard_size", "directions"):
-            if getattr(self, name) < 1:
-                option = name.replace("_", "-")
-                raise InvalidInput(f"--{option} must be at least 1, got {getattr(self, name)}")
-        if self.seed < 0:
-            raise InvalidInput(f"--seed must not be negative, got {self.seed}")
+        self._check()
         jobs = list(self._jobs())
         if self.format == "hdf5" and self._joined(jobs):
             print(f"{self.out} is there already, with all scenes", file=sys.stderr)
             return 0
         mine = set(part_of([job.path.name for job in jobs], self.shard))
         part = [job for job in jobs if job.path.name in mine]
-        todo = [job for job in part if not job.is_done()]
+        remarks: list[str] = []
+        todo = [job for job in part if not job.is_done(remarks.append)]
+        for remark in dict.fromkeys(remarks):  # said only once nothing is refused, each once
+            _tell(remark)
         wanted, missing = (sum(job.count for job in some) for some in (part, todo))
         if missing < wanted:
             print(f"{wanted - missing} scenes are there already", file=sys.stderr)
         started = time.monotonic()
-        failed = make_shards(todo, self.workers, self.cluster) if todo else 0
+        failed = self._make(todo) if todo else 0
         if failed:
             print(f"{failed} of {len(part)} shards failed; the others are done", file=sys.stderr)
             return 1
@@ -116,6 +117,31 @@ class Make:
             self._join(jobs)
         print(f"{wanted} scenes in {self.out} ({speed:.1f} scenes/s)", file=sys.stderr)
         return 0
+
+    def _check(self) -> None:
+        """Refuse numbers out of range, and a device that cannot be used."""
+        for name in ("scenes", "workers", "shard_size", "directions"):
+            if getattr(self, name) < 1:
+                option = name.replace("_", "-")
+                raise InvalidInput(f"--{option} must be at least 1, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise InvalidInput(f"--seed must not be negative, got {self.seed}")
+        if self.renderer == "gl" and self.device != "cpu":
+            raise InvalidInput(
+                f"--device {self.device} is for --renderer raycast; gl draws where this machine's "
+                "OpenGL does. Leave --device out, or add --renderer raycast"
+            )
+        try:
+            cast_device(self.device)
+        except Unavailable:
+            if self.cluster.engine == "local":
+                raise  # on a cluster its nodes need the device, and each of them looks for it
+
+    def _make(self, jobs: list[ShardJob]) -> int:
+        if self.cluster.engine == "ray":
+            return make_shards(jobs, self.workers, self.cluster)
+        with cast_on(self.device):  # this process tries a scene before there are workers
+            return make_shards(jobs, self.workers, self.cluster)
 
     def _jobs(self) -> Iterator[ShardJob]:
         options = SceneOptions(
@@ -138,7 +164,7 @@ class Make:
         for start in range(0, self.scenes, step):
             first = self.seed + start
             path = folder / f"{self.split}-{first:09d}.tar"
-            yield ShardJob(path, first, min(step, self.scenes - start), options)
+            yield ShardJob(path, first, min(step, self.scenes - start), options, self.device)
 
     def _parts(self) -> Path:
         return self.out.with_name(f".{self.out.name}.parts")
@@ -147,16 +173,28 @@ class Make:
         if not self.out.is_file():
             return False
         wanted = [key for job in jobs for key in job.keys()]  # noqa: SIM118
-        if hdf5_keys(self.out) != wanted:
+        try:
+            same = hdf5_keys(self.out) == wanted
+            scenes = list(read_hdf5(self.out, wanted[:1])) if same else []
+        except BadFile as error:  # it bears the name that was given, so it may be another's file
+            raise InvalidInput(
+                f"{self.out} is there and is kept, but is no set to go on with: {error}. Name "
+                "another file, or remove it"
+            ) from error
+        if not same:
             raise InvalidInput(f"{self.out} holds other scenes; name another file or remove it")
-        (first,) = read_hdf5(self.out, wanted[:1])
-        check_made_with(first, jobs[0].options, self.out)
+        check_made_with(scenes[0], jobs[0].options, self.out)
+        tell_other_versions([scenes[0].versions], self.out, _tell)
         return True
 
     def _join(self, jobs: list[ShardJob]) -> None:
         records = read_shards([job.path for job in jobs])
         write_hdf5(self.out, ((record["__key__"].decode(), decode(record)) for record in records))
         shutil.rmtree(self._parts())
+
+
+def _tell(remark: str) -> None:
+    print(remark, file=sys.stderr)
 
 
 @dataclass(frozen=True, kw_only=True)

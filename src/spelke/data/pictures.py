@@ -22,8 +22,8 @@ from spelke.data.picture_lists import LIST_SUFFIXES, Points, PointTable, read_li
 from spelke.errors import BadFile, MissingData, MissingExtra
 
 _TAR = re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)
-_BLOCK = 512
-"""Bytes of zeros, twice, end a .tar."""
+_TAR_END = bytes(2 * 512)
+"""Two blocks of zeros end a .tar; most writers add more of them."""
 _POINTS = "points.json"
 _FAVOURITES = ("image", "rgb")
 """What the picture of a sample is called where it has several: `KEY.rgb.jpg`."""
@@ -176,7 +176,8 @@ def _samples(tar: PictureTar) -> Iterator[Picture]:
                 key = sample["__key__"]
                 yield _picture_of(tar, sample, key in seen)
                 seen.add(key)
-        _check_end(tar.path)
+        if tar.path.suffix.lower() == ".tar":
+            check_tar_end(tar.path)
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         reason = str(error.args[0] if error.args else error).partition(" @ ")[0]
         fault = f"{tar.path} is no whole .tar file ({reason}); {len(seen)} samples could be read"
@@ -187,13 +188,17 @@ def _samples(tar: PictureTar) -> Iterator[Picture]:
             yield Picture(tar.name, tar.folder, tar.label, fault=fault)
 
 
-def _check_end(path: Path) -> None:
-    """Refuse a .tar that was cut between two files, which its readers take for its end."""
+def check_tar_end(path: Path) -> None:
+    """Refuse a .tar that was cut between two files, which its readers take for its end.
+
+    Raises:
+        tarfile.ReadError: it does not end as a .tar does. OSError: it cannot be read.
+    """
     with path.open("rb") as file:
-        if path.suffix.lower() == ".tar" and file.seek(0, 2) >= _BLOCK:
-            file.seek(-_BLOCK, 2)
-            if file.read(_BLOCK).strip(b"\0"):
-                raise tarfile.ReadError("its end is missing")
+        size = file.seek(0, 2)
+        file.seek(max(0, size - len(_TAR_END)))
+        if file.read() != _TAR_END:
+            raise tarfile.ReadError("its end is missing")
 
 
 def _picture_of(tar: PictureTar, sample: dict[str, Any], is_double: bool) -> Picture:

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -31,6 +35,10 @@ IMAGES = ("rgb", "ids", "depth")
 _NAMES = ("notes", "body_joint", "body_shape", "body_family", "body_notes")
 _TABLES = ("versions", "options")
 _POKE_FRAMES = ("rgb", "ids", "depth", "visible")
+
+
+class OtherSchema(BadFile):
+    """A file that is not damaged, but of another version of the format than ours, or of none."""
 
 
 # -- depth -----------------------------------------------------------------------------------------
@@ -145,13 +153,13 @@ def decode(record: Record) -> WorldScene:
     """A sample back to a scene.
 
     Raises:
-        BadFile: a file of the sample is missing or corrupt, or of another schema.
+        OtherSchema: the sample is of another version of the format.
+        BadFile: a file of the sample is missing or corrupt.
     """
-    key = record.get("__key__", b"?").decode()
-    try:
+    with _reading(record):
         with np.load(io.BytesIO(record["npz"]), allow_pickle=False) as archive:
             tables = {name: archive[name] for name in archive.files}
-        check_schema(int(tables["schema"]), key)
+        check_schema(tables.get("schema"), _key(record))
         images: dict[str, np.ndarray] = {
             "rgb": _picture(record, "rgb.jpg", cv2.IMREAD_COLOR_RGB),
             "ids": _picture(record, "ids.png", cv2.IMREAD_UNCHANGED),
@@ -167,11 +175,36 @@ def decode(record: Record) -> WorldScene:
             images["after_ids"] = ids.reshape(shape)
             images["after_depth"] = unpack_depth(depth.reshape(shape))
         return from_tables(tables, images)
-    except (KeyError, ValueError, OSError, TypeError, cv2.error) as error:
-        if isinstance(error, BadFile):
-            raise
+
+
+def read_versions(record: Record) -> dict[str, str]:
+    """What a sample was made with (`WorldScene.versions`), without decoding its pictures.
+
+    Raises:
+        BadFile: its table is missing or corrupt.
+    """
+    with _reading(record), np.load(io.BytesIO(record["npz"]), allow_pickle=False) as archive:
+        return json.loads(str(archive["versions"])) if "versions" in archive.files else {}
+
+
+def _key(record: Record) -> str:
+    return record.get("__key__", b"?").decode()
+
+
+@contextmanager
+def _reading(record: Record) -> Iterator[None]:
+    """What goes wrong with the bytes of a sample is a `BadFile` that names it."""
+    try:
+        yield
+    except BadFile:
+        raise
+    except (
+        KeyError, ValueError, OSError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile,
+        zlib.error, cv2.error,
+    ) as error:  # fmt: skip
         raise BadFile(
-            f"sample {key} is not a world scene of schema {SCHEMA}: {error!r}; make the shard again"
+            f"sample {_key(record)} is not a world scene of schema {SCHEMA}: {error!r}; make the "
+            "shard again"
         ) from error
 
 
@@ -182,14 +215,20 @@ def _picture(record: Record, name: str, flag: int) -> np.ndarray:
     return picture
 
 
-def check_schema(found: int, where: str) -> None:
+def check_schema(found: Any, where: str) -> None:
     """Refuse scenes of another version of the format.
 
+    Args:
+        found: the number in the file; None where it holds none.
+        where: what holds it, for people.
+
     Raises:
-        BadFile: `found` is another number than ours.
+        OtherSchema: `found` is another number than ours.
     """
-    if found != SCHEMA:
-        raise BadFile(
-            f"{where} has schema {found}, this version reads {SCHEMA}; "
-            "make the scenes again: spelke worlds make"
+    number = None if found is None else int(found)
+    if number != SCHEMA:
+        raise OtherSchema(
+            f"{where} has {'no schema' if number is None else f'schema {number}'}, this version "
+            f"reads {SCHEMA}; make the scenes again, in another place or after removing these: "
+            "spelke worlds make"
         )

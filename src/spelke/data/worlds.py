@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from spelke.data.pictures import check_tar_end
 from spelke.data.world_records import (
     IMAGES,
+    OtherSchema,
     Record,
     check_schema,
     decode,
@@ -59,7 +61,8 @@ def read_shards(paths: Sequence[str | Path]) -> Iterator[Record]:
 
     Raises:
         MissingData: a path does not exist.
-        BadFile: a file is not a tar, is truncated, or holds samples with parts missing.
+        BadFile: a file is not a tar, is truncated (also between two of its files), or holds
+            samples with parts missing.
     """
     for path in map(Path, paths):
         if not path.is_file():
@@ -73,6 +76,7 @@ def read_shards(paths: Sequence[str | Path]) -> Iterator[Record]:
 def _read_shard(path: Path) -> Iterator[Record]:
     record: Record = {}
     with tarfile.open(path, "r:") as tar:
+        check_tar_end(path)  # before the first sample, so that nobody takes a part for the whole
         for member in tar:
             key, _, extension = member.name.partition(".")
             content = tar.extractfile(member)
@@ -91,7 +95,11 @@ def _read_shard(path: Path) -> Iterator[Record]:
 def _whole(record: Record, path: Path) -> Record:
     missing = {"rgb.jpg", "ids.png", "depth.png", "npz"} - set(record)
     if missing:
-        raise BadFile(f"{path}: sample {record['__key__'].decode()} lacks {sorted(missing)}")
+        # The tar is whole, so this is no damage: whoever wrote it calls its files otherwise.
+        raise OtherSchema(
+            f"{path}: sample {record['__key__'].decode()} lacks {sorted(missing)}, which scenes of "
+            f"schema {SCHEMA} have; name a shard made by this version of spelke"
+        )
     return record
 
 
@@ -179,10 +187,11 @@ def _open_hdf5(path: str | Path) -> Any:
     if file.attrs.get("format") != "spelke-worlds":
         file.close()
         raise BadFile(f"{path} is an HDF5 file, but not of world scenes; name one made by spelke")
-    if int(file.attrs.get("schema", -1)) != SCHEMA:
-        found = int(file.attrs.get("schema", -1))
+    try:
+        check_schema(file.attrs.get("schema"), str(path))
+    except BadFile:
         file.close()
-        check_schema(found, str(path))
+        raise
     return file
 
 
