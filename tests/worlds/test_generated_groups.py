@@ -259,7 +259,7 @@ def test_scores_are_shares_and_a_row_is_measured_whole_or_not_at_all(scenes):
         assert scene.carry[~missing].max() <= 1
         lost = missing.all(1)
         assert not scene.group_masks[lost].any()
-        assert not scene.ignore_masks[lost].any()
+        assert scene.ignore_masks[lost].all()
 
 
 def test_the_labels_of_a_record_can_be_measured_again_to_the_bit(scenes):
@@ -288,8 +288,8 @@ def test_a_body_with_one_unstable_drag_is_not_measured_and_the_others_are(scenes
     others = np.arange(len(carry)) != lost
     np.testing.assert_array_equal(carry[others], scene.carry[others])
     masks, unsure = group_masks(scene.ids, carry)
-    assert not masks[lost].any()  # not known, so that it is neither a group ...
-    assert not unsure[lost].any()
+    assert not masks[lost].any()  # not known, so that it is neither a group nor none ...
+    assert unsure[lost].all()
     np.testing.assert_array_equal(masks[others], scene.group_masks[others])
     # ... nor does it keep the body out of the groups of others.
     carrier = int(np.flatnonzero(scene.support[:, lost])[0])

@@ -157,12 +157,14 @@ def group_masks(ids: np.ndarray, carry: np.ndarray) -> tuple[np.ndarray, np.ndar
 
     Returns:
         group_masks, ignore_masks: (N, H, W) bool. Row 0 (the static world) and immovable bodies are
-            empty.
+            empty. Of a body that could not be measured (its scores are NaN) every pixel is ignored:
+            nothing is known about what it moves.
     """
     table = np.zeros((len(carry), 256), bool)
     unsure = table.copy()
     table[:, : len(carry)] = carry >= JOINED
     unsure[:, : len(carry)] = (carry > AMBIGUOUS[0]) & (carry < AMBIGUOUS[1])
+    unsure[np.isnan(carry).any(1)] = True
     return table[:, ids], unsure[:, ids]
 
 
