@@ -129,7 +129,7 @@ def drawn_again(scene):
 def test_flow_has_no_residual_displacement_between_cast_pictures(graphics, monkeypatch):
     monkeypatch.setattr("spelke.worlds.render.Renderer", CastRenderer)
     options = SceneOptions(pokes=3, size=128, families=("primitives", "stacks", "mixed"))
-    residual = [value for seed in range(5) for value in residuals(make_scene(seed, options))]
+    residual = [one.frame for seed in range(5) for one in residuals(make_scene(seed, options))]
     assert len(residual) >= 5, residual
     assert np.median(residual) < 0.05
 
