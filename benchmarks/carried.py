@@ -4,7 +4,8 @@ What moves together is often the poked object and little else: there its outline
 truth, and overlap says nothing about carrying. Here true segments are taken that hold something
 beside the object, by the outlines that `instance-oracle` answers, and asked how much of that an
 answer holds. How much of the answer is not of the segment stands beside it, or the whole picture
-would win. Entry points: `read_carried`, `overall`, `by_family`, `recall_by_family`.
+would win.
+Entry points: `read_outlines`, `read_carried`, `overall`, `by_family`, `recall_by_family`.
 """
 
 from collections import Counter
@@ -19,6 +20,7 @@ from spelke.benchmarks.matching import iou_matrix
 from spelke.benchmarks.prediction_folder import PredictionFolder
 from spelke.benchmarks.segment_metrics import recall_of
 
+Outlines = dict[str, np.ndarray | None]
 LEAST_SHARE, LEAST_PIXELS = 0.02, 16
 """Of a true segment beside the object: below either it counts as the object alone."""
 NEAR = 0.75
@@ -46,12 +48,17 @@ class Carried:
     beyond: float
 
 
-def read_carried(run: Path, oracle: Path) -> list[Carried]:
+def read_outlines(oracle: Path) -> Outlines:
+    """The outlines of the poked objects of each picture, by its key."""
+    predictions = PredictionFolder(oracle).predictions(with_image=False)
+    return {one.key: one.masks for one in predictions}
+
+
+def read_carried(run: Path, outlines: Outlines) -> list[Carried]:
     """All answers of a run to the pictures that the oracle has outlined, failed ones as empty."""
-    outlines = {one.key: one for one in PredictionFolder(oracle).predictions(with_image=False)}
     found = []
     for one in PredictionFolder(run).predictions(with_image=False):
-        told = outlines[one.key].masks
+        told = outlines[one.key]
         assert told is not None, "an oracle answers every picture"
         masks = np.zeros_like(one.truths) if one.masks is None else one.masks
         ignore = np.zeros_like(one.truths) if one.ignore is None else one.ignore

@@ -64,8 +64,9 @@ def tabulate(name: str, file: Path, models: Sequence[str], out: Path) -> None:
     for kind in ("family", "size"):
         text = replaced(text, f"{name}-{kind}", by_group(rows, kind))
     if OUTLINES in models:
+        outlines = carried.read_outlines(out / OUTLINES)
         answers = {
-            _named(row): carried.read_carried(out / row["run"], out / OUTLINES)
+            _named(row): carried.read_carried(out / row["run"], outlines)
             for row in best_first(rows)
         }
         text = replaced(text, f"{name}-carried", carried.overall(answers))

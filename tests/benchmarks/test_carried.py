@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks.carried import read_carried
+from benchmarks.carried import read_carried, read_outlines
 
 from benchmarks import carried
 from spelke.benchmarks.predictions import Prediction, write_prediction
@@ -36,7 +36,7 @@ def oracle(tmp_path):
 def test_an_answer_is_judged_by_what_it_holds(tmp_path, oracle):
     half = box(slice(10, 15), slice(20, 40))
     write(tmp_path / "run", [TRAY | half, ~CUP], [TRAY | CUP, CUP])
-    tray, cup = read_carried(tmp_path / "run", oracle)
+    tray, cup = read_carried(tmp_path / "run", read_outlines(oracle))
     assert (tray.carried, tray.object, tray.beyond) == (0.5, 1.0, 0.0)
     assert tray.outline == pytest.approx(400 / 600)
     assert tray.overlap == pytest.approx(500 / 600)
@@ -47,8 +47,8 @@ def test_an_answer_is_judged_by_what_it_holds(tmp_path, oracle):
 def test_the_outline_carries_nothing_and_the_picture_all(tmp_path, oracle):
     write(tmp_path / "all", [np.ones((40, 40), bool)] * 2, [TRAY | CUP, CUP])
     answers = {
-        "*told*": read_carried(oracle, oracle),
-        "all": read_carried(tmp_path / "all", oracle),
+        "*told*": read_carried(oracle, read_outlines(oracle)),
+        "all": read_carried(tmp_path / "all", read_outlines(oracle)),
     }
     counts, _, _, _, told, everything = carried.overall(answers).splitlines()
     assert counts.startswith("1 of 2 segments hold something beside the object; on 1 its outline")
@@ -67,12 +67,12 @@ def test_the_outline_carries_nothing_and_the_picture_all(tmp_path, oracle):
 def test_ignored_pixels_are_not_carried(tmp_path):
     ignore = np.array([CUP, np.zeros_like(CUP)])
     write(tmp_path / "oracle", [TRAY, CUP], [TRAY | CUP, CUP], ignore=ignore)
-    tray, _ = read_carried(tmp_path / "oracle", tmp_path / "oracle")
+    tray, _ = read_carried(tmp_path / "oracle", read_outlines(tmp_path / "oracle"))
     assert np.isnan(tray.carried)
     assert tray.outline == 1.0
 
 
 def test_a_failed_picture_holds_nothing(tmp_path, oracle):
     write(tmp_path / "run", None, [TRAY | CUP, CUP])
-    tray, _ = read_carried(tmp_path / "run", oracle)
+    tray, _ = read_carried(tmp_path / "run", read_outlines(oracle))
     assert (tray.carried, tray.object, tray.beyond, tray.overlap) == (0.0, 0.0, 0.0, 0.0)

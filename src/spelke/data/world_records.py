@@ -34,7 +34,7 @@ IMAGES = ("rgb", "ids", "depth")
 """Fields of a scene, and of what follows a poke, that are pictures."""
 _NAMES = ("notes", "body_joint", "body_shape", "body_family", "body_notes")
 _TABLES = ("versions", "options")
-_POKE_FRAMES = ("rgb", "ids", "depth", "visible")
+_POKE_FRAMES = (*IMAGES, "visible")
 
 
 class OtherSchema(BadFile):
@@ -88,7 +88,7 @@ def to_tables(scene: WorldScene) -> dict[str, np.ndarray]:
 
 
 def from_tables(tables: dict[str, Any], images: dict[str, np.ndarray]) -> WorldScene:
-    """The inverse of `_tables`; `images` holds rgb, ids, depth, and after_rgb and so on."""
+    """The inverse of `to_tables`; `images` holds rgb, ids, depth, and after_rgb and so on."""
     width = images["ids"].shape[-1]
     values: dict[str, Any] = {name: images[name] for name in IMAGES}
     for item in fields(WorldScene):
@@ -107,7 +107,7 @@ def from_tables(tables: dict[str, Any], images: dict[str, np.ndarray]) -> WorldS
     pokes: dict[str, Any] = {item.name: tables.get(f"poke_{item.name}") for item in fields(Pokes)}
     if pokes["visible"] is not None:
         pokes["visible"] = np.unpackbits(pokes["visible"], axis=-1, count=width).astype(bool)
-    for name in ("rgb", "ids", "depth"):
+    for name in IMAGES:
         pokes[name] = images.get(f"after_{name}")
     return WorldScene(pokes=Pokes(**pokes), **values)
 
