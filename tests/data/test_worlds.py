@@ -193,7 +193,7 @@ def test_other_files_are_refused(scene, tmp_path):
     with pytest.raises(MissingData):
         list(read_scenes(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(MissingData, match="shards in"):
+    with pytest.raises(MissingData, match="holds no shards"):
         list(read_scenes(tmp_path / "empty"))
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(InvalidInput, match="must be"):

@@ -56,6 +56,20 @@ def write_shard(path: str | Path, scenes: Iterable[tuple[str, WorldScene]]) -> i
     return count
 
 
+def list_shards(folder: Path) -> list[Path]:
+    """The shards of a folder, by name, without those that are still being written (hidden files).
+
+    Raises:
+        MissingData: there are none.
+    """
+    shards = sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
+    if not shards:
+        raise MissingData(
+            f"{folder} holds no shards (*.tar); make some with `spelke worlds make {folder}`"
+        )
+    return shards
+
+
 def read_shards(paths: Sequence[str | Path]) -> Iterator[Record]:
     """Yield the compressed samples of shards, in order; `decode` turns each into a scene.
 
@@ -203,11 +217,7 @@ def read_scenes(path: str | Path) -> Iterator[WorldScene]:
     """
     path = Path(path)
     if path.is_dir():
-        # A hidden file is a shard that is still being written.
-        shards = sorted(file for file in path.glob("*.tar") if not file.name.startswith("."))
-        if not shards:
-            raise MissingData(f"no .tar shards in {path}; make some: spelke worlds make {path}")
-        yield from map(decode, read_shards(shards))
+        yield from map(decode, read_shards(list_shards(path)))
     elif path.suffix == ".tar":
         yield from map(decode, read_shards([path]))
     elif path.suffix in (".h5", ".hdf5"):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from spelke.data.world_records import Record, decode
-from spelke.data.worlds import read_shards
+from spelke.data.worlds import list_shards, read_shards
 from spelke.errors import BadFile, MissingData, Unavailable
 from spelke.runtime.device import free_bytes
 
@@ -45,12 +45,7 @@ def load_shards(
         BadFile: a shard is unusable and `skip_bad` is False; the message names it.
         Unavailable: they do not fit into memory.
     """
-    # A hidden file is a shard that is still being written.
-    paths = sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
-    if not paths:
-        raise MissingData(
-            f"{folder} holds no shards (*.tar); make some with `spelke worlds make {folder}`"
-        )
+    paths = list_shards(folder)
     _check_room(folder, paths)
     loaded = LoadedShards([], {})
     for path in paths:
