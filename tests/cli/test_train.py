@@ -47,12 +47,13 @@ def test_the_recipe_and_its_places_reach_the_training(calls, tmp_path, capsys):
 
 def test_the_schedule_can_be_changed_and_nothing_else(calls, tmp_path):
     changes = ["--num-steps", "7", "--seed", "5", "--batch-size", "2", "--num-workers", "0"]
-    changes += ["--learning-rate", "0.001", "--start", "mine"]
+    changes += ["--learning-rate", "0.001", "--cycles", "2", "--start", "mine"]
     main(["train", "spelke-tiny", "--data", str(tmp_path), *changes])
     recipe, _, out, options = calls[0]
     assert options["start"] == "mine"
     before = find_recipe("spelke-tiny")
-    fit = dataclasses.replace(before.fit, num_steps=7, seed=5, batch_size=2, learning_rate=0.001)
+    changed = {"num_steps": 7, "cycles": 2, "seed": 5, "batch_size": 2, "learning_rate": 0.001}
+    fit = dataclasses.replace(before.fit, **changed)
     assert recipe == dataclasses.replace(before, fit=fit, num_workers=0)
     assert str(out) == "runs/spelke-tiny"
 

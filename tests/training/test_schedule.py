@@ -28,6 +28,18 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
     assert learning_rate_factor(500, CONFIG) == pytest.approx(0.01)
 
 
+def test_a_run_of_two_cycles_goes_on_where_one_of_the_first_alone_ended():
+    one = dataclasses.replace(CONFIG, num_steps=50)
+    two = dataclasses.replace(one, num_steps=100, cycles=2)
+    first = [learning_rate_factor(step, one) for step in range(50)]
+    assert [learning_rate_factor(step, two) for step in range(50)] == first
+    assert [learning_rate_factor(step, two) for step in range(50, 100)] == first
+    assert learning_rate_factor(100, two) == pytest.approx(0.01)
+    uneven = dataclasses.replace(two, num_steps=99)
+    assert learning_rate_factor(50, uneven) == first[0]
+    assert learning_rate_factor(98, uneven) < 0.05
+
+
 def test_without_warm_up_it_starts_at_the_peak():
     assert learning_rate_factor(0, dataclasses.replace(CONFIG, warmup_steps=0)) == 1.0
 

@@ -56,6 +56,8 @@ class TrainOptions:
     """Go on with the run in --out, exactly where it stopped."""
     num_steps: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Optimiser steps, instead of the recipe's."""
+    cycles: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Times that the learning rate warms up and falls, instead of the recipe's."""
     batch_size: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Pictures of one forward pass, instead of the recipe's."""
     accumulate: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
@@ -115,7 +117,9 @@ def _changed(recipe: Recipe, options: TrainOptions) -> Recipe:
     """The recipe with what the command line says about its schedule."""
     if options.num_workers is not None and options.num_workers < 0:
         raise InvalidInput(f"--num-workers must not be negative, got {options.num_workers}")
-    fit = _given(options, "num_steps", "batch_size", "accumulate", "learning_rate", "seed")
+    fit = _given(
+        options, "num_steps", "cycles", "batch_size", "accumulate", "learning_rate", "seed"
+    )
     return dataclasses.replace(
         recipe, fit=dataclasses.replace(recipe.fit, **fit), **_given(options, "num_workers")
     )

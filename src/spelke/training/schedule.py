@@ -27,7 +27,10 @@ class FitConfig:
     learning_rate: float = 1e-3
     """Peak, reached after warm-up; falls to 1 % of it along a cosine."""
     warmup_steps: int = 200
-    """Steps of linear warm-up."""
+    """Steps of linear warm-up, of each cycle."""
+    cycles: int = 1
+    """Times that the learning rate warms up and falls, equally long (warm restarts: Loshchilov &
+    Hutter 2017). So a run that has come to its end can be made longer, and still be one run."""
     weight_decay: float = 0.05
     """Of tensors with two or more dimensions."""
     betas: tuple[float, float] = (0.9, 0.98)
@@ -51,7 +54,7 @@ class FitConfig:
     """Of initial weights and of all samples."""
 
     def __post_init__(self) -> None:
-        counts = ("num_steps", "batch_size", "accumulate")
+        counts = ("num_steps", "cycles", "batch_size", "accumulate")
         for name in (*counts, "log_every", "evaluate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InvalidInput(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -70,10 +73,12 @@ class FitConfig:
 
 
 def learning_rate_factor(step: int, config: FitConfig) -> float:
-    """Linear warm-up, then a cosine from 1 to 0.01."""
+    """In each cycle a linear warm-up, then a cosine from 1 to 0.01."""
+    length = -(-config.num_steps // config.cycles)
+    step -= length * min(step // length, config.cycles - 1)
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.num_steps - config.warmup_steps)
+    done = (step - config.warmup_steps) / max(1, length - config.warmup_steps)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
