@@ -45,16 +45,18 @@ def test_the_recipe_and_its_places_reach_the_training(calls, tmp_path, capsys):
     assert captured.err == f"step 2/{recipe.fit.num_steps}  loss 1.25\n"
 
 
-def test_the_schedule_can_be_changed_and_nothing_else(calls, tmp_path):
+def test_schedule_and_colours_can_be_changed_and_nothing_else(calls, tmp_path):
     changes = ["--num-steps", "7", "--seed", "5", "--batch-size", "2", "--num-workers", "0"]
     changes += ["--learning-rate", "0.001", "--cycles", "2", "--start", "mine"]
+    changes += ["--swapped-colours", "0.25"]
     main(["train", "spelke-tiny", "--data", str(tmp_path), *changes])
     recipe, _, out, options = calls[0]
     assert options["start"] == "mine"
     before = find_recipe("spelke-tiny")
     changed = {"num_steps": 7, "cycles": 2, "seed": 5, "batch_size": 2, "learning_rate": 0.001}
     fit = dataclasses.replace(before.fit, **changed)
-    assert recipe == dataclasses.replace(before, fit=fit, num_workers=0)
+    samples = dataclasses.replace(before.samples, swapped_colours=0.25)
+    assert recipe == dataclasses.replace(before, fit=fit, samples=samples, num_workers=0)
     assert str(out) == "runs/spelke-tiny"
 
 

@@ -109,7 +109,7 @@ def test_the_flow_of_a_crop_is_measured_in_its_pixels(monkeypatch):
 def test_the_picture_is_that_of_the_crop(monkeypatch):
     scene = hand_made_scene(1)
     monkeypatch.setattr(samples, "choose_crop", lambda *_: (16, 8, 32))
-    monkeypatch.setattr(samples, "vary_appearance", lambda image, rng: image)
+    monkeypatch.setattr(samples, "vary_appearance", lambda image, rng, swapped: image)
     small = dataclasses.replace(WHOLE, image_size=32)
     crop = torch.from_numpy(scene.rgb[8:40, 16:48].transpose(2, 0, 1))
     pictures = [make_sample(scene, small, np.random.default_rng(seed)).image for seed in range(6)]
@@ -179,6 +179,23 @@ def test_appearance_varies_and_the_shape_stays():
     assert len({one.tobytes() for one in varied}) > 9
 
 
+def test_colours_are_swapped_and_nothing_else(monkeypatch):
+    asked = []
+
+    def vary(image, rng, swapped):
+        asked.append(swapped)
+        return image
+
+    monkeypatch.setattr(samples, "vary_appearance", vary)
+    scene = hand_made_scene()
+    swapping = dataclasses.replace(SAMPLES, swapped_colours=0.5)
+    plain, swapped = (
+        make_sample(scene, config, np.random.default_rng(1)) for config in (SAMPLES, swapping)
+    )
+    assert asked == [0.0, 0.5]
+    assert same(plain, swapped)
+
+
 def test_no_scenes_are_refused():
     with pytest.raises(MissingData, match="spelke worlds make"):
         SceneSamples([], SAMPLES, 0)
@@ -190,6 +207,7 @@ def test_no_scenes_are_refused():
         {"patch_size": 7},
         {"whole_fraction": 1.2},
         {"focus_fraction": -0.1},
+        {"swapped_colours": 1.5},
         {"smallest_crop": 0.7},
         {"poke_length": (0.2, 0.1)},
     ],

@@ -41,6 +41,23 @@ def shot(grey=128, side=64, seed=0, **faults):
     return expose(plain, Sensor(**faults), np.random.default_rng(seed)).astype(float)
 
 
+def test_swapped_colours_are_the_same_three_in_another_order():
+    np.testing.assert_array_equal(
+        expose(PICTURE, Sensor(channels=(2, 0, 1)), RNG)[..., 0], PICTURE[..., 2]
+    )
+    orders = [draw_sensor(np.random.default_rng(seed), 0.5).channels for seed in range(400)]
+    assert len(set(orders)) == 6
+    # A sixth of those that are drawn are in the old order.
+    assert np.mean([order != (0, 1, 2) for order in orders]) == pytest.approx(5 / 12, abs=0.08)
+
+
+def test_a_camera_that_swaps_nothing_is_the_one_it_was():
+    for seed in range(5):
+        plain, swapping = np.random.default_rng(seed), np.random.default_rng(seed)
+        assert draw_sensor(plain) == draw_sensor(swapping, 0.0)
+        assert plain.random() == swapping.random()
+
+
 def test_gain_gamma_and_lift_act_on_each_colour():
     assert shot(gain=(1.5, 1.0, 0.5))[0, 0] == pytest.approx([192, 128, 64], abs=1)
     assert shot(gamma=2.0).mean() == pytest.approx(255 * (128 / 255) ** 2, abs=1)

@@ -64,6 +64,8 @@ class TrainOptions:
     """Forward passes of one optimiser step, instead of the recipe's."""
     learning_rate: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
     """Highest learning rate, instead of the recipe's."""
+    swapped_colours: Annotated[float | None, tyro.conf.arg(metavar="SHARE")] = None
+    """Share of pictures with red, green and blue in random order, instead of the recipe's."""
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Of weights and samples, instead of the recipe's."""
     num_workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
@@ -114,14 +116,17 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _changed(recipe: Recipe, options: TrainOptions) -> Recipe:
-    """The recipe with what the command line says about its schedule."""
+    """The recipe with what the command line says about its schedule and its pictures."""
     if options.num_workers is not None and options.num_workers < 0:
         raise InvalidInput(f"--num-workers must not be negative, got {options.num_workers}")
     fit = _given(
         options, "num_steps", "cycles", "batch_size", "accumulate", "learning_rate", "seed"
     )
     return dataclasses.replace(
-        recipe, fit=dataclasses.replace(recipe.fit, **fit), **_given(options, "num_workers")
+        recipe,
+        fit=dataclasses.replace(recipe.fit, **fit),
+        samples=dataclasses.replace(recipe.samples, **_given(options, "swapped_colours")),
+        **_given(options, "num_workers"),
     )
 
 

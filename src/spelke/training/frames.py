@@ -59,7 +59,7 @@ class FrameSamples(Dataset[FrameBatch]):
         config = self.scenes.config
         left, top, side = choose_crop(scene, config, rng)
         after = scene.pokes.rgb[rng.integers(len(scene.pokes.body))]
-        sensor, mirrored = draw_sensor(rng), rng.random() < 0.5
+        sensor, mirrored = draw_sensor(rng, config.swapped_colours), rng.random() < 0.5
         first, second = (
             expose(crop_image(rgb, left, top, side, config.image_size), sensor, rng)
             for rgb in (scene.rgb, after)

@@ -40,6 +40,8 @@ class SampleConfig:
     poke_length: tuple[float, float] = (0.015, 0.14)
     """Range of the motion at the poked point, in sides of the picture; longer responses are cut
     short, shorter ones stay as they are."""
+    swapped_colours: float = 0.0
+    """Share of pictures with red, green and blue in random order."""
     questions: QuestionConfig = field(default_factory=QuestionConfig)
     """What is asked about each picture."""
 
@@ -48,7 +50,7 @@ class SampleConfig:
             raise InvalidInput(
                 f"patch_size must divide image_size, got {self.patch_size} and {self.image_size}"
             )
-        for name in ("whole_fraction", "focus_fraction"):
+        for name in ("whole_fraction", "focus_fraction", "swapped_colours"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InvalidInput(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         if not 0 < self.smallest_crop <= 0.5:
@@ -117,8 +119,9 @@ def make_sample(scene: WorldScene, config: SampleConfig, rng: np.random.Generato
         torch.from_numpy(np.stack([getattr(question, name) for question in questions]))
         for name in ("revealed", "displacement", "valid", "asked")
     )
+    image = vary_appearance(image, rng, config.swapped_colours)
     return WorldBatch(
-        torch.from_numpy(vary_appearance(image, rng).transpose(2, 0, 1).copy()),
+        torch.from_numpy(image.transpose(2, 0, 1).copy()),
         torch.from_numpy(flow.astype(np.float16)),
         torch.from_numpy(camera),
         torch.tensor([question.kind for question in questions]),

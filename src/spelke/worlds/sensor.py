@@ -17,6 +17,8 @@ class Sensor:
     """One camera and one shot; the defaults change nothing.
 
     Attributes:
+        channels: which of red, green and blue is read as each of them; no camera errs so, but it
+            gives a picture other colours and leaves light and shade alone.
         gain: factors of red, green and blue light: exposure and white balance.
         gamma: exponent of the tone curve. lift: added to everything, as haze does.
         saturation: 0 is grey.
@@ -28,6 +30,7 @@ class Sensor:
         quality: of JPEG, 1 to 100; 0 leaves it out.
     """
 
+    channels: tuple[int, ...] = (0, 1, 2)
     gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
     gamma: float = 1.0
     lift: float = 0.0
@@ -40,14 +43,23 @@ class Sensor:
     quality: int = 0
 
 
-def draw_sensor(rng: np.random.Generator) -> Sensor:
-    """Draw a camera: mostly a good one; each fault is there in a fifth to a half of the shots."""
+def draw_sensor(rng: np.random.Generator, swapped_colours: float = 0.0) -> Sensor:
+    """Draw a camera: mostly a good one; each fault is there in a fifth to a half of the shots.
+
+    Args:
+        rng: the sensor's stream.
+        swapped_colours: share of the shots with red, green and blue in random order.
+    """
 
     def sometimes(share: float) -> float:
         return float(rng.random() < share)
 
+    channels = (0, 1, 2)
+    if swapped_colours and sometimes(swapped_colours):
+        channels = tuple(rng.permutation(3).tolist())
     exposure, balance = np.exp(rng.normal(0, 0.2)), np.exp(rng.normal(0, 0.1, 3))
     return Sensor(
+        channels=channels,
         gain=tuple(np.where(rng.random() < 0.8, exposure * balance, 1.0).tolist()),
         gamma=float(np.exp(rng.normal(0, 0.25))) if sometimes(0.8) else 1.0,
         lift=sometimes(0.5) * float(rng.normal(0, 0.05)),
@@ -64,22 +76,25 @@ def draw_sensor(rng: np.random.Generator) -> Sensor:
     )
 
 
-def vary_appearance(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def vary_appearance(
+    image: np.ndarray, rng: np.random.Generator, swapped_colours: float = 0.0
+) -> np.ndarray:
     """A picture as a random camera would have taken it.
 
     Args:
         image: (height, width, 3) uint8, RGB.
         rng: the sensor's stream; equal streams give equal pictures.
+        swapped_colours: see `draw_sensor`.
 
     Returns:
         The same shape, uint8.
     """
-    return expose(image, draw_sensor(rng), rng)
+    return expose(image, draw_sensor(rng, swapped_colours), rng)
 
 
 def expose(image: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
     """Take the picture (height, width, 3) uint8 with a sensor; only noise is drawn from `rng`."""
-    x = image.astype(np.float32) / 255
+    x = image[..., list(sensor.channels)].astype(np.float32) / 255
     x = _lens(x, sensor)
     x = x * np.array(sensor.gain, np.float32) + np.float32(sensor.lift)
     if sensor.saturation != 1:
