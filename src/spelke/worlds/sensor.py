@@ -94,7 +94,9 @@ def vary_appearance(
 
 def expose(image: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
     """Take the picture (height, width, 3) uint8 with a sensor; only noise is drawn from `rng`."""
-    x = image[..., list(sensor.channels)].astype(np.float32) / 255
+    if sensor.channels != (0, 1, 2):
+        image = image.take(sensor.channels, axis=2)
+    x = image.astype(np.float32) / 255
     x = _lens(x, sensor)
     x = x * np.array(sensor.gain, np.float32) + np.float32(sensor.lift)
     if sensor.saturation != 1:
