@@ -13,6 +13,7 @@ from PIL import Image
 import spelke
 from spelke.data.image import read_image
 from spelke.geometry.points import check_inside
+from spelke.runtime.process_pool import ProcessPool
 from spelke.types import Poke, Segment, Segments
 from spelke.weights.table import MODELS
 
@@ -107,3 +108,21 @@ def spelke_command():
         )
 
     return run
+
+
+@pytest.fixture
+def all_load_first(monkeypatch):
+    """No process is given work before all have loaded.
+
+    One that still loads when the others have done all is stopped by a signal, which is well, but
+    leaves the exit codes to chance.
+    """
+    start = ProcessPool.map
+
+    def load_and_start(pool, jobs):
+        while not all(worker.is_ready for worker in pool._workers):
+            for worker in pool._wait():
+                pool._receive(worker)
+        return start(pool, jobs)
+
+    monkeypatch.setattr(ProcessPool, "map", load_and_start)

@@ -213,7 +213,7 @@ def test_launch_without_gpus_refuses_and_reports_the_processes(user, capfd):
 
 
 @pytest.mark.gpu
-def test_launch_starts_a_process_for_each_gpu_and_reports_their_ends(user, capfd):
+def test_launch_starts_a_process_for_each_gpu_and_reports_their_ends(user, all_load_first, capfd):
     if torch.cuda.device_count() < 2:
         pytest.skip("this machine has no two GPUs")
     for code, errors in launch_nodes(user, capfd):

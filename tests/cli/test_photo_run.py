@@ -13,7 +13,6 @@ from PIL import Image
 from spelke.cli.main import BAD_INPUT, OK, SOME_FAILED, main
 from spelke.export.coco import read_segments
 from spelke.flow.files import read_flow
-from spelke.runtime.process_pool import ProcessPool
 
 
 def times(folder):
@@ -166,17 +165,7 @@ def test_what_does_not_fit_together_is_bad_input(photo, observer, capsys):
 
 
 @pytest.mark.slow
-def test_processes_answer_as_this_one_does(photos, capsys, monkeypatch):
-    start = ProcessPool.map
-
-    def start_when_all_have_loaded(pool, jobs):
-        # A worker that still loads when the others have done all would be stopped by a signal.
-        while not all(worker.is_ready for worker in pool._workers):
-            for worker in pool._wait():
-                pool._receive(worker)
-        return start(pool, jobs)
-
-    monkeypatch.setattr(ProcessPool, "map", start_when_all_have_loaded)
+def test_processes_answer_as_this_one_does(photos, all_load_first, capsys):
     command = ["affordance", str(photos), "--model", "spelke-tiny", "--device", "cpu"]
     assert main([*command, "--workers", "2"]) == SOME_FAILED
     told = capsys.readouterr()
