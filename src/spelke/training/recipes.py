@@ -103,8 +103,9 @@ def spelke_small() -> Recipe:
     """The embedded default: 4.1 M parameters.
 
     Two CPU cores with bfloat16 in hardware: two and a half hours on 15,900 scenes of all families,
-    to an AR of 0.60 on held-out worlds and 0.32 on photographs. The checkpoint that ships was
-    trained on for longer, in five runs, to 0.66 and 0.36; its card names them.
+    to an AR of 0.60 on held-out worlds and 0.32 on photographs. What ships is two runs of it, of
+    12,000 steps in two cycles and of 4,000 more with other scenes: six hours, to 0.63 and 0.36
+    (docs/training.md has the commands).
     Muon, because it notices the poke five times sooner than AdamW (240 steps on sprites: overlap of
     moving cells 0.59 against 0.04).
     """
